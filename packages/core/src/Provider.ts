@@ -1,0 +1,189 @@
+/**
+ * The port to a platform that grants and takes back (a cloud, a cluster, an in-house system).
+ *
+ * Invariants that every provider keeps (the contract suite in `@jitsudo/core/testing` checks them):
+ * 1. `parse` is pure. Its canonical form is what policy, approvers, the digest and `grant` see; two askings that
+ *    mean the same right have the same canonical form.
+ * 2. `check` writes nothing.
+ * 3. `grant` is idempotent by `requestId`: a repeat gives the same right, never a second one, and never a longer one.
+ * 4. What is granted ends by itself where the platform can (`capabilities.nativeExpiry`), never later than asked.
+ * 5. `end` returns only when the platform confirms that nothing of this grant is left; a repeat is safe; an `end`
+ *    for a grant whose outcome is unknown (`reference` null) takes back whatever that attempt may have left.
+ * 6. Grants are independent: ending one never cuts another off.
+ * 7. An error says whether the call can have had an effect. `effect: "none"` is a promise.
+ *
+ * A provider never calls back into jitsudo and knows nothing of requests but what it is given.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import type { JsonObject } from "./Json.ts"
+import type { Time } from "./Time.ts"
+
+/** What a platform can do, shown to users before they rely on it. */
+export interface Capabilities {
+  /** The platform ends the right at `notAfter` without being asked. */
+  readonly nativeExpiry: boolean
+  /** How ending before `notAfter` works. */
+  readonly earlyRevocation: {
+    readonly supported: boolean
+    /** Seconds until it bites, as the platform documents it. */
+    readonly withinSeconds: number
+    /** One sentence for the requester: what goes on working, and until when. */
+    readonly note: string
+  }
+  /** `list` finds everything that carries our mark. */
+  readonly listing: boolean
+  /** `inspect` sees the platform's truth (otherwise it can only answer `unknown`, or by the clock). */
+  readonly inspection: boolean
+  readonly minDurationSeconds: number
+  readonly maxDurationSeconds: number
+}
+
+/** What somebody asks for, in their own words. */
+export interface Ask {
+  readonly role: string
+  readonly resourceScope: string
+  readonly durationSeconds: number
+}
+
+/** What is asked for in the provider's canonical form. */
+export interface Canonical {
+  readonly role: string
+  readonly resourceScope: string
+  readonly durationSeconds: number
+}
+
+/** Who gets the right, as far as a platform may need to know. */
+export interface Grantee {
+  readonly issuer: string
+  readonly subject: string
+  readonly email: string | null
+}
+
+/** What `check` read from the platform; stored with the request and given to `grant`. */
+export interface Checked {
+  /** Longest grant of this role and scope, in seconds, as the platform says now. */
+  readonly maxDurationSeconds: number
+  /** Ids and facts that `grant` will need (a role's id, a principal's object id). Never a secret. */
+  readonly facts: JsonObject
+}
+
+/** Another grant on the same resource key, known to us and not yet past its end. */
+export interface Neighbour {
+  readonly requestId: string
+  readonly state: "active" | "ending" | "ended"
+  readonly notAfter: Time
+  readonly reference: JsonObject | null
+}
+
+export interface GrantRequest {
+  /** `req_` + ULID: the idempotency key, and the mark that is left at the platform. */
+  readonly requestId: string
+  readonly grantee: Grantee
+  readonly canonical: Canonical
+  readonly checked: JsonObject
+  readonly reason: string
+  readonly metadata: Readonly<Record<string, string>>
+  /** Now, by the database's clock. */
+  readonly now: Time
+  readonly neighbours: ReadonlyArray<Neighbour>
+}
+
+export interface Granted {
+  /** When the platform granted it. */
+  readonly issuedAt: Time
+  /** What the platform really enforces. The engine refuses and takes back what is longer than approved. */
+  readonly notAfter: Time
+  /** What `end` and `inspect` need. Not secret; stored in clear. */
+  readonly reference: JsonObject
+  /** Environment variables for the child of `jitsudo exec`. Secret; sealed before it is stored. */
+  readonly credentials: Readonly<Record<string, string>>
+}
+
+export interface EndRequest {
+  readonly requestId: string
+  readonly grantee: Grantee
+  readonly canonical: Canonical
+  readonly checked: JsonObject
+  /** Null when the outcome of `grant` is unknown: end whatever it may have left. */
+  readonly reference: JsonObject | null
+  /** The latest instant at which anything of this grant may live. */
+  readonly notAfter: Time
+  /** `expired`: its time is over. `early`: it must stop before. */
+  readonly why: "expired" | "early"
+  readonly now: Time
+  readonly neighbours: ReadonlyArray<Neighbour>
+}
+
+/** What `end` did. `note` goes into the audit entry (for example that a quota made a wider denial necessary). */
+export interface Ended {
+  readonly note: string | null
+}
+
+export type Liveness = "active" | "ended" | "unknown"
+
+/** Something at the platform that carries our mark. */
+export interface Tagged {
+  readonly requestId: string
+  readonly resourceKey: string
+  readonly reference: JsonObject
+  readonly notAfter: Time | null
+}
+
+export type ProviderReason =
+  | "InvalidRole"
+  | "InvalidScope"
+  | "DurationOutOfRange"
+  | "PrincipalNotFound"
+  | "RoleNotFound"
+  | "ProviderDenied"
+  | "ProviderThrottled"
+  | "ProviderConflict"
+  | "ProviderUnavailable"
+  | "QuotaExceeded"
+  | "AlreadyGone"
+  | "InvalidReference"
+
+/** Everything that can go wrong at a platform. */
+export class ProviderError extends Data.TaggedError("ProviderError")<{
+  readonly provider: string
+  readonly reason: ProviderReason
+  /** A later try may succeed without anybody changing anything. */
+  readonly retryable: boolean
+  /** `none` promises that the call changed nothing; `unknown` is everything else, also a time-out. */
+  readonly effect: "none" | "unknown"
+  /** For the requester: no secrets, no account internals. */
+  readonly message: string
+  /** For the operator: what to do about it. */
+  readonly hint: string
+  /** Seconds to wait before the next try, where the platform said so. */
+  readonly retryAfterSeconds?: number
+}> {}
+
+export interface Provider {
+  /** Lower-case, URL-safe, stable across versions: `aws`, `kubernetes`, `mock`. */
+  readonly name: string
+  readonly capabilities: Capabilities
+  /** Pure. The canonical form, or why this cannot be asked for. */
+  readonly parse: (ask: Ask) => Result.Result<Canonical, ProviderError>
+  /** Reads the platform: exists, grantable, how long. Writes nothing. */
+  readonly check: (canonical: Canonical, grantee: Grantee) => Effect.Effect<Checked, ProviderError>
+  readonly grant: (request: GrantRequest) => Effect.Effect<Granted, ProviderError>
+  readonly end: (request: EndRequest) => Effect.Effect<Ended, ProviderError>
+  /** What calls must not run side by side on. */
+  readonly resourceKey: (canonical: Canonical, grantee: Grantee) => string
+  readonly inspect: (request: EndRequest) => Effect.Effect<Liveness, ProviderError>
+  /** Everything that carries our mark. Empty where `capabilities.listing` is false. */
+  readonly list: () => Effect.Effect<ReadonlyArray<Tagged>, ProviderError>
+}
+
+/** The providers that this process may use, by name. */
+export class Providers extends Context.Service<
+  Providers,
+  {
+    readonly get: (name: string) => Provider | undefined
+    readonly names: ReadonlyArray<string>
+  }
+>()("@jitsudo/core/Providers") {}
