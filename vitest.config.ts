@@ -1,5 +1,14 @@
 import { defineConfig } from "vitest/config"
 
+/**
+ * One run over every workspace package, plus the project `repository`: the tests in `test/` that look at the
+ * repository as a whole. `globalSetup` runs once per run, before any project; what it provides, every test can
+ * `inject`. Two workers, because two cores are the smallest machine that we promise to be pleasant on.
+ */
 export default defineConfig({
-  test: { projects: ["packages/*", "examples/*", "policies", "."] }
+  test: {
+    projects: ["packages/*", "examples/*", "policies", { extends: "./vitest.shared.ts", test: { name: "repository" } }],
+    globalSetup: ["./test/support/global-setup.ts"],
+    maxWorkers: 2
+  }
 })
