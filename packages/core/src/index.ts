@@ -1,1 +1,7 @@
-export {}
+export * as AskCheck from "./AskCheck.ts"
+export { defineProvider, refusal, type ProviderDefinition } from "./defineProvider.ts"
+export * as Principal from "./Principal.ts"
+export * as Provider from "./Provider.ts"
+export * as ProviderPlugin from "./ProviderPlugin.ts"
+export * as Providers from "./Providers.ts"
+export * as Time from "./Time.ts"

@@ -1,0 +1,2 @@
+export * as MemoryProvider from "./MemoryProvider.ts"
+export * as ProviderFaults from "./ProviderFaults.ts"

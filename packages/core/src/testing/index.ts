@@ -1,0 +1,2 @@
+export type { Case, DeclaredGap } from "./Case.ts"
+export { ContractViolation } from "./ContractViolation.ts"

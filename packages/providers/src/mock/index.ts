@@ -1,0 +1,5 @@
+export { MockConfig } from "./MockConfig.ts"
+export { MockControl, MockFault, readControl, writeControl } from "./MockControl.ts"
+export { type MockCall, readJournal } from "./MockJournal.ts"
+export { isAlive, type MockGrant, readTruth } from "./MockState.ts"
+export { type Mock, make, plugin } from "./MockProvider.ts"
