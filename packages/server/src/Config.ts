@@ -1,0 +1,218 @@
+/**
+ * The daemon's configuration: a YAML file, laid over by the environment, with secrets from files.
+ *
+ * 1. Every fault is reported at once, each with its path and what to do.
+ * 2. Nothing unknown is ignored: a misspelt, retired or misplaced key refuses to start.
+ * 3. A secret appears in no message and in no output of `show`.
+ * 4. Environment over file over defaults; an empty variable counts as absent.
+ *
+ * The keys themselves stand in `config/Keys.ts`. Nothing here opens a database, a port or a connection; an issuer that
+ * cannot be reached is no fault of the configuration.
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { ConfigSchema, fields } from "./config/Keys.ts"
+import type { Config } from "./config/Keys.ts"
+import type { Purpose } from "./config/Rules.ts"
+import { violations } from "./config/Rules.ts"
+import type { Fields } from "./config/Setting.ts"
+import { environmentName, nodes } from "./config/Setting.ts"
+import type { Findings } from "./config/Shape.ts"
+import { check } from "./config/Shape.ts"
+import type { Environment, Note, Tree } from "./config/Tree.ts"
+import { isTree, join, overlay, readEnvironment, readYaml, rename, scalarKeys } from "./config/Tree.ts"
+
+export type { Config, IssuerConfig } from "./config/Keys.ts"
+export type { CommandName } from "./config/AuthKeys.ts"
+
+/** One fault: where, what, and what to do about it (empty when `message` says it). */
+export type ConfigIssue = Note
+
+/** The configuration cannot be used. `message` lists every fault on a line of its own. */
+export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{ readonly issues: ReadonlyArray<ConfigIssue> }> {
+  override get message(): string {
+    return this.issues.map((one) => `${one.path}: ${one.message}${one.hint === "" ? "" : ` (${one.hint})`}`).join("\n")
+  }
+}
+
+export interface LoadOptions {
+  /** Path of the YAML file; none means environment and defaults alone. */
+  readonly file?: string
+  readonly env: Environment
+  /** What the file would say if it said nothing, as plain values (`jitsudod dev` brings its own). */
+  readonly base?: Tree
+  /** `migrate` needs no issuer, no sealing key and no listener. Default `serve`. */
+  readonly purpose?: Purpose
+}
+
+/** Secrets outside lists, by path. */
+const secretPaths: ReadonlyArray<string> = scalarKeys(fields).flatMap(([path, node]) =>
+  node.about.secret === true ? [path] : []
+)
+
+const without = (tree: Tree, path: ReadonlyArray<string>): Tree => {
+  const [head, ...rest] = path
+  if (head === undefined || !(head in tree)) return tree
+  const { [head]: below, ...others } = tree
+  return rest.length > 0 && isTree(below) ? { ...others, [head]: without(below, rest) } : others
+}
+
+/** Without the secrets that the environment gives, in either form: a file's `url` is no match for its `url_file`. */
+const yielding = (tree: Tree, variables: ReadonlyMap<string, string>): Tree =>
+  secretPaths
+    .filter((path) => variables.has(path) || variables.has(`${path}_file`))
+    .reduce((rest, path) => without(without(rest, path.split(".")), `${path}_file`.split(".")), tree)
+
+/** The short forms as entries of the lists that they abbreviate. */
+const expand = (tree: Tree, findings: Findings): Tree => {
+  let result = tree
+  const auth = isTree(tree["auth"]) ? tree["auth"] : {}
+  const { oidc_issuer: issuer, oidc_discovery_url: discovery, client_id: client = "jitsudo-cli", ...restOfAuth } = auth
+  const listed = Array.isArray(auth["issuers"]) ? auth["issuers"] : []
+  if (issuer !== undefined) {
+    if (listed.length > 0) {
+      findings.notes.push({
+        path: findings.variables.get("auth.oidc_issuer") ?? "auth.oidc_issuer",
+        message: "auth.issuers is given as well",
+        hint: "keep one of the two"
+      })
+    } else {
+      const document = "/.well-known/openid-configuration"
+      const base = typeof discovery === "string" ? discovery.replace(/\/$/u, "") : undefined
+      const entry = {
+        issuer,
+        audiences: [client],
+        interactive_clients: [client],
+        ...(base === undefined ? {} : { discovery_url: base.endsWith(document) ? base : `${base}${document}` })
+      }
+      result = { ...result, auth: { ...restOfAuth, issuers: [entry] } }
+    }
+  } else if (discovery !== undefined && !findings.failed.has("auth.oidc_issuer")) {
+    findings.notes.push({
+      path: "auth.oidc_discovery_url",
+      message: "this goes with auth.oidc_issuer, which is not given",
+      hint: ""
+    })
+  }
+  const sealing = isTree(tree["sealing"]) ? tree["sealing"] : {}
+  const { key, ...restOfSealing } = sealing
+  const keys = Array.isArray(sealing["keys"]) ? sealing["keys"] : []
+  if (key !== undefined) result = { ...result, sealing: { ...restOfSealing, keys: [...keys, { id: "default", key }] } }
+  return result
+}
+
+const decode = Schema.decodeUnknownSync(ConfigSchema)
+
+/**
+ * Reads and checks the configuration.
+ *
+ * Fails with every fault at once. Variables that begin with `JITSUDOD_` and set nothing are logged as warnings,
+ * because orchestrators set such variables by themselves.
+ */
+export const load = Effect.fn("Config.load")(function* (options: LoadOptions) {
+  const notes: Array<Note> = []
+  const fromFile = options.file === undefined ? {} : rename(readYaml(options.file, notes), notes)
+  const environment = readEnvironment(fields, options.env, notes)
+  const below = overlay(options.base ?? {}, fromFile)
+  const tree = overlay(yielding(below, environment.variables), environment.tree)
+  const findings: Findings = { notes, failed: new Set(), kept: new Map(), variables: environment.variables }
+  const config = decode(expand(check(fields, tree, findings), findings))
+  const issues = [...notes, ...violations(config, options.purpose ?? "serve", findings)]
+  if (issues.length > 0) return yield* new ConfigInvalid({ issues })
+  for (const warning of environment.warnings) {
+    yield* Effect.logWarning(`${warning.path}: ${warning.message} (${warning.hint})`)
+  }
+  return config
+})
+
+/** What stands in the place of a secret. */
+export const masked = "********"
+
+const mask = (declared: Fields, tree: Tree): Tree => {
+  const result: Tree = {}
+  for (const [key, node] of nodes(declared)) {
+    const value = tree[key]
+    if (value === undefined) continue
+    if (node._tag === "Key") result[key] = node.about.secret === true ? masked : value
+    else if (node._tag === "Section") result[key] = isTree(value) ? mask(node.fields, value) : value
+    else
+      result[key] = Array.isArray(value)
+        ? value.map((item: unknown) => (isTree(item) ? mask(node.fields, item) : item))
+        : value
+  }
+  return result
+}
+
+/** The configuration as plain values for people and scripts: as the file would say it, secrets masked. */
+export const show = (config: Config): Tree => {
+  const encoded: unknown = Schema.encodeSync(ConfigSchema)(config)
+  return mask(fields, isTree(encoded) ? encoded : {})
+}
+
+export interface KeyDescription {
+  /** `auth.issuers[].audiences`. */
+  readonly key: string
+  readonly type: string
+  /** As it would stand in the file; `null` where there is none. */
+  readonly default: unknown
+  readonly required: boolean
+  /** The variable that sets it; `null` for keys in lists. */
+  readonly env: string | null
+  readonly description: string
+  /** Also taken as `<key>_file`, and never shown. */
+  readonly secret: boolean
+}
+
+const describeFields = (declared: Fields, path: string, inList: boolean): ReadonlyArray<KeyDescription> =>
+  nodes(declared).flatMap(([key, node]) => {
+    const here = join(path, key)
+    if (node._tag === "Section") return describeFields(node.fields, here, inList)
+    if (node._tag === "List") return describeFields(node.fields, `${here}[]`, true)
+    return [
+      {
+        key: here,
+        type: node.kind.name,
+        default: node.defaultValue ?? null,
+        required: node.presence === "required",
+        env: inList ? null : environmentName(here, node.about),
+        description: node.about.description,
+        secret: node.about.secret === true
+      }
+    ]
+  })
+
+/** Every key there is, in reading order. */
+export const describe = (): ReadonlyArray<KeyDescription> => describeFields(fields, "", false)
+
+/** Every group and list with its description, in reading order. */
+export const describeSections = (): ReadonlyArray<{ readonly key: string; readonly description: string }> => {
+  const walk = (
+    declared: Fields,
+    path: string
+  ): ReadonlyArray<{ readonly key: string; readonly description: string }> =>
+    nodes(declared).flatMap(([key, node]) => {
+      if (node._tag === "Key") return []
+      const here = node._tag === "List" ? `${join(path, key)}[]` : join(path, key)
+      return [{ key: here, description: node.description }, ...walk(node.fields, here)]
+    })
+  return walk(fields, "")
+}
+
+const seconds = (duration: Duration.Duration): number => Math.floor(Duration.toSeconds(duration))
+
+/** What the configuration says about the domain, in the names of core's settings. */
+export const domainSettings = (config: Config) => ({
+  adminGroups: config.auth.admin_groups,
+  auditorGroups: config.auth.auditor_groups,
+  groupsMaxAgeSeconds: seconds(config.auth.groups_max_age),
+  groupsMaxAgeStrictSeconds: seconds(config.auth.groups_max_age_auto),
+  pendingSeconds: seconds(config.limits.pending_deadline),
+  aiReviewSeconds: seconds(config.limits.ai_review_deadline),
+  startSeconds: seconds(config.limits.start_deadline),
+  reviewDueSeconds: seconds(config.limits.review_deadline),
+  maxTotalSeconds: seconds(config.limits.max_total),
+  maxDurationSeconds: seconds(config.limits.max_duration),
+  alertChannels: config.alerts.map((channel) => channel.name ?? channel.type)
+})
