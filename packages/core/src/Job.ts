@@ -35,15 +35,19 @@ export interface NewJob {
   /** Jobs with the same key never run side by side, on any instance. */
   readonly serialKey: string | null
   readonly runAt: Time
-  /** Not claimable before that job was claimed at least once (break-glass: the alert goes first). */
+  /** Not claimable before that job was claimed at least once, or is gone (break-glass: the alert goes first). */
   readonly after: string | null
   readonly payload: JsonObject
 }
 
 export interface Job extends NewJob {
+  /** How often it was claimed, this time included. */
   readonly attempts: number
   readonly createdAt: Time
-  /** The number under which this claim holds the job; rises with every claim. */
+  /**
+   * The number under which this claim holds the job; rises with every claim, and is never given out again for this id,
+   * also when a settled id is inserted anew.
+   */
   readonly lease: number
   readonly leaseUntil: Time
   readonly lastError: string | null
@@ -53,8 +57,10 @@ export class Jobs extends Context.Service<
   Jobs,
   {
     /**
-     * Claim up to `limit` due jobs (or one by id). Skips what another holds and what has a live neighbour on its
-     * serial key. Must be one short transaction; holds nothing afterwards but the lease.
+     * Claim up to `limit` due jobs, the longest due first (`id` and `kinds` narrow it; a job asked for by id must be due
+     * too). Skips what another holds, what has a live neighbour on its serial key (two jobs of one key never come out
+     * of one claim either), what waits for another job (`after`), and the dead. Must be one short transaction; holds
+     * nothing afterwards but the lease, which is over by itself `leaseSeconds` after the claim.
      */
     readonly claim: (options: {
       readonly holder: string
@@ -63,17 +69,25 @@ export class Jobs extends Context.Service<
       readonly id?: string
       readonly kinds?: ReadonlyArray<JobKind>
     }) => Effect.Effect<ReadonlyArray<Job>, StoreError>
-    /** True while this lease holds; extends it. False means another may have the job: stop. */
+    /**
+     * True while this lease holds (as the guard `lease` says); it then ends `leaseSeconds` from now. False means
+     * another may have the job: stop.
+     */
     readonly renew: (job: Job, leaseSeconds: number) => Effect.Effect<boolean, StoreError>
-    /** Hand it back for a later try, with the error for people. No effect if the lease is lost. */
+    /** Hand it back: due `inSeconds` from now, with the error for people. No effect if the lease is lost. */
     readonly release: (
       job: Job,
       retry: { readonly inSeconds: number; readonly error: string | null }
     ) => Effect.Effect<void, StoreError>
-    /** Into the dead-letter state, which alerts. Refused for `end`. */
+    /** Into the dead-letter state, which alerts. `invalid` for `end`. No effect if the lease is lost. */
     readonly giveUp: (job: Job, error: string) => Effect.Effect<void, StoreError>
-    /** When the next job is due, for the scheduler's sleep; null when there is none. */
+    /**
+     * The earliest instant at which `claim` may give something if nothing else happens; null when there is none. It may
+     * be past. What is held counts from the end of its lease, what has a live neighbour on its serial key from the end
+     * of that lease; what waits for another job (`after`) does not count, nor do the dead.
+     */
     readonly nextDue: Effect.Effect<Time | null, StoreError>
+    /** `ready`: due and not held. Kinds of which there is nothing may be missing. */
     readonly counts: Effect.Effect<
       ReadonlyArray<{ readonly kind: JobKind; readonly ready: number; readonly leased: number; readonly dead: number }>,
       StoreError

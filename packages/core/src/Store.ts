@@ -6,9 +6,11 @@
  * 2. Guards are exact at the instant of the commit. A guard that fails is a `Conflict`, never an error, and leaves
  *    nothing behind.
  * 3. Entries get the next sequence numbers without gaps, linked in commit order.
- * 4. A step id commits at most once; repeating a committed step gives its first receipt.
+ * 4. A step id commits at most once; repeating a committed step gives its first receipt, whatever has changed since.
  * 5. After `StoreError` with `outcome: "unknown"` the same step may be given to `commit` again.
- * 6. There is no other write to requests, principals, locks, policies, credentials and entries.
+ * 6. `invalid` (a malformed step, an unknown policy revision, a foreign cursor, a page limit below 1) changes nothing and
+ *    is not retryable.
+ * 7. There is no other write to requests, principals, locks, policies, credentials and entries.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -36,7 +38,11 @@ export class StoreError extends Data.TaggedError("StoreError")<{
 }> {}
 
 /** The commit lost a race. The engine reads and decides again. */
-export class StepConflict extends Data.TaggedError("StepConflict")<{ readonly conflict: Conflict }> {}
+export class StepConflict extends Data.TaggedError("StepConflict")<{ readonly conflict: Conflict }> {
+  override get message(): string {
+    return `the guard ${this.conflict.kind} no longer holds: ${this.conflict.id}`
+  }
+}
 
 /** What to read together for a decision. */
 export interface FactsQuery {
@@ -45,14 +51,14 @@ export interface FactsQuery {
   readonly principals?: ReadonlyArray<PrincipalKey>
   /** Read the deciders of the request too. */
   readonly withDeciders?: boolean
-  /** Active grants, and the history of this role and scope, of this requester. */
+  /** This requester's `activeGrants`, whatever the role, and their `held` intervals of this role and scope. */
   readonly history?: {
     readonly principal: PrincipalKey
     readonly provider: string
     readonly role: string
     readonly resourceScope: string
   }
-  /** A principal's use of an idempotency key. */
+  /** A principal's use of an idempotency key in the last 24 h. */
   readonly idempotency?: { readonly principal: PrincipalKey; readonly route: string; readonly key: string }
 }
 
@@ -64,25 +70,36 @@ export interface HeldInterval {
 export interface StoredFacts {
   readonly now: Time
   readonly request: Request | undefined
-  /** By `keyOf`. Owners of those asked for are included. */
+  /** By `keyOf`. Owners of those asked for are included, and theirs. */
   readonly principals: ReadonlyMap<string, Principal>
   readonly locks: Locks
   readonly policy: PolicyRevision
+  /** In ACTIVE, by id. Empty without `history`. */
   readonly activeGrants: ReadonlyArray<Request>
+  /**
+   * One for each grant that was issued, earliest first: from `issuedAt` to `notAfter`, or, once it is over, to
+   * `ending.since` if that is earlier. Intervals may overlap and may end in the future. Empty without `history`.
+   */
   readonly held: ReadonlyArray<HeldInterval>
   readonly idempotency: { readonly bodyHash: string; readonly requestId: RequestId } | undefined
 }
 
+/** All that is given must hold; equality is exact. */
 export interface RequestFilter {
+  /** Any of these; of an empty list, none. */
   readonly states?: ReadonlyArray<State>
   readonly requester?: PrincipalKey
   readonly requesterEmail?: string
   readonly provider?: string
+  /** In canonical form. */
   readonly role?: string
   readonly resourceScope?: string
+  /** Created at or after. */
   readonly since?: Time
+  /** Created before. */
   readonly until?: Time
   readonly breakGlass?: boolean
+  /** Has a review that nobody closed. */
   readonly openReview?: boolean
   /** `waitingFor` is set: enough approved, but somebody must sign in again. */
   readonly waiting?: boolean
@@ -114,7 +131,11 @@ export class Store extends Context.Service<
         readonly groups: ReadonlyArray<string>
       }
     }) => Effect.Effect<Page<Request>, StoreError>
-    /** Grants with this resource key that are active, ending, or ended by us and not yet past `notAfter`. */
+    /**
+     * Grants with this resource key that are active, ending, or ended by us (in a final state after an ending) and not
+     * yet past the instant at which anything of them can live. `notAfter` of each is that instant: `grant.latestEnd`.
+     * In id order.
+     */
     readonly neighbours: (resourceKey: string, except: RequestId) => Effect.Effect<ReadonlyArray<Neighbour>, StoreError>
     /** Requests in APPROVED, ACTIVE or ENDING of a provider, for reconciliation. In id order. */
     readonly live: (options: {
@@ -124,6 +145,7 @@ export class Store extends Context.Service<
     }) => Effect.Effect<Page<Request>, StoreError>
     readonly credentials: (id: RequestId) => Effect.Effect<Option.Option<SealedCredentials>, StoreError>
     readonly principal: (key: PrincipalKey) => Effect.Effect<Option.Option<Principal>, StoreError>
+    /** By issuer, then subject, both by code points. `email` is exact. */
     readonly principals: (options: {
       readonly email?: string
       readonly limit: number
@@ -144,7 +166,10 @@ export class Store extends Context.Service<
       key: PrincipalKey,
       seen: { readonly groupsReadAt: Time; readonly authTime: Time | null; readonly amr: ReadonlyArray<string> }
     ) => Effect.Effect<void, StoreError>
-    /** Announces, after each commit on any instance, which requests changed and whether policy did. */
+    /**
+     * Announces, after each commit on any instance, which requests changed and whether policy did. Several commits may
+     * come as one. A hint to read again, not a log: what was committed while nobody listened is not announced.
+     */
     readonly changes: Stream.Stream<Change>
   }
 >()("@jitsudo/core/Store") {}
