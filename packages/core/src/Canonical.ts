@@ -32,7 +32,7 @@ const writeString = (text: string, path: string): string => {
   return JSON.stringify(text)
 }
 
-/** An array without holes turns them into `undefined`, which `write` refuses. */
+/** A hole reads as `undefined`, which `write` refuses. */
 const writeArray = (items: ReadonlyArray<unknown>, path: string, depth: number): string => {
   let out = "["
   for (let index = 0; index < items.length; index++) {
