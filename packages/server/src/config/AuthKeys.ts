@@ -15,7 +15,8 @@ export const asymmetricAlgorithms = [
   "ES256",
   "ES384",
   "ES512",
-  "EdDSA"
+  "EdDSA",
+  "Ed25519"
 ] as const
 
 /** What a token may be used for, where an issuer is limited to some of it. */
