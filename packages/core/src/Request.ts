@@ -64,6 +64,8 @@ export interface Routing {
 export interface Decision {
   readonly by: Requester | { readonly policy: string }
   readonly party: Party
+  /** The decider's groups when they decided. */
+  readonly groups: ReadonlyArray<string>
   readonly verdict: "approve" | "deny" | "escalate"
   readonly comment: string
   /** What the decision was made on; another digest does not count. */
@@ -106,10 +108,14 @@ export interface Grant {
   readonly issuedAt: Time | null
   /** Absolute, written once when the provider confirmed: its own end or what was approved, whichever is earlier. */
   readonly notAfter: Time | null
+  /** What the provider enforces by itself; later than `notAfter` only if it granted more than was approved. */
+  readonly providerNotAfter: Time | null
   /** The latest instant at which anything of any attempt can live at the provider. */
   readonly latestEnd: Time
   readonly reference: JsonObject | null
-  /** An attempt may have had an effect that we do not know of. */
+  /** Attempts that were begun and whose answer was never committed. */
+  readonly openAttempts: number
+  /** An attempt may have had an effect that we do not know of: a second ending is due. */
   readonly outcomeUnknown: boolean
   readonly lastError: string | null
   /** A second `end` is due after this instant, because an attempt was repeated or lost its lease. */

@@ -2,3 +2,4 @@
 export * as MemoryProvider from "./MemoryProvider.ts"
 export * as MemoryStore from "./MemoryStore.ts"
 export * as ProviderFaults from "./ProviderFaults.ts"
+export * as StaticPolicy from "./StaticPolicy.ts"

@@ -1,2 +1,5 @@
 export type { Case, DeclaredGap } from "./Case.ts"
 export { ContractViolation } from "./ContractViolation.ts"
+export { hostileTexts, type HostileText } from "./HostileText.ts"
+export * as ProviderContract from "./ProviderContract.ts"
+export type { LiveRight, PlatformFaults, ProviderFixture } from "./ProviderFixture.ts"

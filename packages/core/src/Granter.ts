@@ -1,0 +1,440 @@
+/**
+ * The only caller of providers: turns durable work into the provider's truth.
+ *
+ * One set of handlers serves the happy path (`settle`, awaited by a request for speed) and recovery (the scheduler).
+ * Order of every durable piece of work:
+ *   1. the job is claimed under a numbered lease,
+ *   2. a step says what is about to happen (guards: lease, request, and for a grant locks and requester),
+ *   3. the lease is renewed: more of it is left than the call may take,
+ *   4. the provider is called, detached from whoever waits,
+ *   5. a step records the answer under the same lease, or the answer is taken back.
+ * A crash between any two of these leaves a job that another process claims when the lease ends.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import type { ElevationError } from "./ElevationError.ts"
+import { CrashPoints } from "./CrashPoints.ts"
+import { Jobs, type Job } from "./Job.ts"
+import { Notifier, type Notification, type NotificationEvent } from "./Notification.ts"
+import { ProviderError, Providers, type EndRequest, type Granted, type Provider } from "./Provider.ts"
+import * as Records from "./Records.ts"
+import type { Request } from "./Request.ts"
+import { endRetrySeconds } from "./rules/Ending.ts"
+import { Sealer } from "./Sealer.ts"
+import { Settings } from "./Settings.ts"
+import { Store, type StoreError } from "./Store.ts"
+import * as Times from "./Time.ts"
+import type { Time } from "./Time.ts"
+import { actorIn, Transitions, type LeaseLost, type Prepared } from "./Transitions.ts"
+import { jobId, sweepJob } from "./Work.ts"
+
+export class Granter extends Context.Service<
+  Granter,
+  {
+    /** Do now what the last step of this request caused, as far as nobody else is at it. Never fails. */
+    readonly settle: (request: Request) => Effect.Effect<void>
+    /** Do one claimed job to its end, or hand it back for later. Never fails. */
+    readonly work: (job: Job) => Effect.Effect<void>
+  }
+>()("@jitsudo/core/Granter") {}
+
+/** Exponential with jitter: about 2 s, 4 s, 8 s ... at most 5 minutes. */
+const backoff = (attempts: number): Effect.Effect<number> =>
+  Effect.map(Random.next, (jitter) => Math.min(300, 2 ** Math.min(attempts, 9)) * (0.75 + jitter / 2))
+
+/** Jobs other than `end` are given up after a day. */
+const maxAgeSeconds = 24 * 3600
+
+const nothingRests = { policy: false, principals: false, locks: false }
+const outOfTime = (provider: string) =>
+  new ProviderError({
+    provider,
+    reason: "ProviderUnavailable",
+    retryable: true,
+    effect: "unknown",
+    message: `${provider} did not answer in time`,
+    hint: "see whether the platform is reachable from the daemon"
+  })
+
+const make = Effect.gen(function* () {
+  const store = yield* Store
+  const jobs = yield* Jobs
+  const providers = yield* Providers
+  const sealer = yield* Sealer
+  const notifier = yield* Notifier
+  const settings = yield* Settings
+  const transitions = yield* Transitions
+  const crash = yield* CrashPoints
+  const holder = `${globalThis.crypto.randomUUID()}`
+
+  const keyFor = (request: Request): string => {
+    const provider = providers.get(request.asked.provider)
+    return `${request.asked.provider}:${provider === undefined ? request.id : provider.resourceKey(request.asked, request.requester)}`
+  }
+
+  /** A provider call with its time limit; what it throws is a defect of the provider, and an unknown outcome. */
+  const call = <A>(
+    provider: Provider,
+    effect: Effect.Effect<A, ProviderError>
+  ): Effect.Effect<Result.Result<A, ProviderError>> =>
+    effect.pipe(
+      Effect.timeoutOrElse({
+        duration: settings.callTimeoutSeconds * 1000,
+        orElse: () => Effect.fail(outOfTime(provider.name))
+      }),
+      Effect.catchDefect((defect) =>
+        Effect.flatMap(Effect.logError(`provider ${provider.name} threw`, defect), () =>
+          Effect.fail(outOfTime(provider.name))
+        )
+      ),
+      Effect.result
+    )
+
+  const release = (job: Job, seconds: number, error: string | null) => jobs.release(job, { inSeconds: seconds, error })
+
+  const later = (job: Job, error: string): Effect.Effect<void> =>
+    Effect.flatMap(backoff(job.attempts), (seconds) => Effect.ignore(release(job, seconds, error), { log: true }))
+
+  const endRequestOf = Effect.fnUntraced(function* (request: Request, provider: Provider, now: Time) {
+    const neighbours = yield* store.neighbours(keyFor(request), request.id)
+    const grant = request.grant
+    // What the provider ends by itself needs no ending before its time; anything else must stop now.
+    const own = grant?.providerNotAfter ?? null
+    const naturally = own !== null && now >= own && grant?.outcomeUnknown !== true && provider.capabilities.nativeExpiry
+    return {
+      requestId: request.id,
+      grantee: request.requester,
+      canonical: request.asked,
+      checked: request.checked,
+      reference: grant?.reference ?? null,
+      notAfter: grant?.latestEnd ?? now,
+      why: naturally ? "expired" : "early",
+      now,
+      neighbours
+    } satisfies EndRequest
+  })
+
+  const grantJob = Effect.fnUntraced(function* (job: Job, requestId: string) {
+    const provider = yield* providerOfRequest(requestId)
+    if (provider === undefined)
+      return yield* release(job, yield* backoff(job.attempts), "its provider is not configured here")
+    yield* crash.at("grant.claimed")
+    const started = yield* transitions.run({
+      query: yield* grantQuery(requestId),
+      resourceKey: keyFor,
+      job: { job, settles: (after) => after.state !== "APPROVED" },
+      prepare: (facts) =>
+        Effect.gen(function* () {
+          const request = facts.request
+          const requester = request === undefined ? undefined : actorIn(facts, request.requester)
+          if (request === undefined || requester === undefined) {
+            return yield* Effect.die(new Error(`job ${job.id} has no request or requester`))
+          }
+          return {
+            command: { type: "StartGrant", resourceKey: keyFor(request), requester },
+            rests: { policy: false, principals: true, locks: true }
+          } satisfies Prepared
+        })
+    })
+    if (!started.events.some((event) => event.type === "GrantStarted")) return
+    yield* crash.at("grant.started")
+    if (!(yield* jobs.renew(job, settings.leaseSeconds))) return
+    const before = started.request
+    const now = yield* Effect.map(transitions.facts({}), (facts) => facts.now)
+    const neighbours = yield* store.neighbours(keyFor(before), before.id)
+    yield* crash.at("grant.before_call")
+    const answer = yield* call(
+      provider,
+      provider.grant({
+        requestId: before.id,
+        grantee: before.requester,
+        canonical: {
+          role: before.asked.role,
+          resourceScope: before.asked.resourceScope,
+          durationSeconds: before.asked.durationSeconds
+        },
+        checked: before.checked,
+        reason: before.asked.reason,
+        metadata: before.asked.metadata,
+        now,
+        neighbours
+      })
+    )
+    yield* crash.at("grant.after_call")
+    yield* recordGrant(job, before, answer)
+    yield* crash.at("grant.recorded")
+  })
+
+  const recordGrant = Effect.fnUntraced(function* (
+    job: Job,
+    before: Request,
+    answer: Result.Result<Granted, ProviderError>
+  ) {
+    const granted = Result.isSuccess(answer) ? answer.success : undefined
+    const recorded = yield* Effect.result(
+      transitions.run({
+        query: { requestId: before.id },
+        resourceKey: keyFor,
+        job: {
+          job,
+          settles: (after) => after.state !== "APPROVED"
+        },
+        prepare: Effect.fnUntraced(function* (facts) {
+          const request = facts.request ?? before
+          if (Result.isFailure(answer)) {
+            return { command: { type: "GrantRefused", error: answer.failure }, rests: nothingRests } satisfies Prepared
+          }
+          const issued = answer.success
+          const end = Times.plusSeconds(Times.min(issued.issuedAt, facts.now), request.asked.durationSeconds)
+          const notAfter = Times.min(issued.notAfter, end)
+          const sealed = yield* sealer.seal(issued.credentials, {
+            requestId: request.id,
+            requester: request.requester,
+            notAfter
+          })
+          return {
+            command: { type: "GrantSucceeded", granted: issued },
+            rests: nothingRests,
+            also: (_after, events) => ({
+              guards: [],
+              writes: events.some((event) => event.type === "GrantIssued")
+                ? [{ kind: "credentials" as const, requestId: request.id, sealed }]
+                : []
+            })
+          } satisfies Prepared
+        })
+      })
+    )
+    if (Result.isSuccess(recorded)) {
+      const { request } = recorded.success
+      if (request.state === "APPROVED" && Result.isFailure(answer)) {
+        yield* release(job, answer.failure.retryAfterSeconds ?? (yield* backoff(job.attempts)), answer.failure.message)
+      } else if (request.state === "ENDING") {
+        yield* runNow(jobId.end(request.id))
+      }
+      return
+    }
+    if (recorded.failure._tag === "LeaseLost") yield* takeBack(before, granted)
+    else return yield* recorded.failure
+  })
+
+  /** `grant` came back under a lost lease: whatever it granted is ended, whatever state the request is in. */
+  const takeBack = Effect.fnUntraced(function* (before: Request, granted: Granted | undefined) {
+    const outcome = yield* transitions.run({
+      query: { requestId: before.id },
+      resourceKey: keyFor,
+      prepare: (facts) =>
+        Effect.succeed({
+          command: { type: "LeaseLost", granted },
+          rests: nothingRests,
+          also: (after: Request) => ({
+            guards: [],
+            writes: [],
+            // In ENDING or a final state an `end` may have run before this answer came: end it (again).
+            jobs: [sweepJob(after, facts.now, keyFor(after))]
+          })
+        } satisfies Prepared)
+    })
+    if (outcome.request.state === "ENDING") yield* runNow(jobId.end(before.id))
+  })
+
+  const grantQuery = Effect.fnUntraced(function* (requestId: string) {
+    const found = yield* store.request(requestId)
+    return Option.isSome(found) ? { requestId, principals: [found.value.requester] } : { requestId }
+  })
+
+  const providerOfRequest = Effect.fnUntraced(function* (requestId: string) {
+    const found = yield* store.request(requestId)
+    return Option.isSome(found) ? providers.get(found.value.asked.provider) : undefined
+  })
+
+  const endJob = Effect.fnUntraced(function* (job: Job, requestId: string) {
+    yield* crash.at("end.claimed")
+    const facts = yield* transitions.facts({ requestId })
+    const request = facts.request
+    if (request === undefined) return yield* Effect.die(new Error(`job ${job.id} has no request`))
+    const sweeping = job.id !== jobId.end(requestId)
+    if (request.state !== "ENDING" && !sweeping) return yield* settleOnly(job, facts.now)
+    const provider = providers.get(request.asked.provider)
+    const answer =
+      provider === undefined
+        ? Result.fail(
+            new ProviderError({
+              provider: request.asked.provider,
+              reason: "ProviderUnavailable",
+              retryable: true,
+              effect: "none",
+              message: `provider ${request.asked.provider} is not configured here`,
+              hint: `configure providers.${request.asked.provider} again so that its grants can be ended`
+            })
+          )
+        : yield* endAt(job, request, provider, facts.now)
+    if (answer === undefined) return
+    yield* crash.at("end.after_call")
+    const gone = Result.isFailure(answer) && answer.failure.reason === "AlreadyGone"
+    const outcome = yield* transitions.run({
+      query: { requestId },
+      resourceKey: keyFor,
+      job: { job, settles: () => Result.isSuccess(answer) || gone },
+      prepare: () =>
+        Effect.succeed({
+          command:
+            Result.isSuccess(answer) || gone
+              ? { type: "EndConfirmed", note: Result.isSuccess(answer) ? answer.success.note : "already gone" }
+              : { type: "EndRefused", error: answer.failure },
+          rests: nothingRests
+        } satisfies Prepared)
+    })
+    yield* crash.at("end.recorded")
+    if (Result.isFailure(answer) && !gone) {
+      const attempts = outcome.request.ending?.attempts ?? job.attempts
+      yield* release(job, endRetrySeconds(Math.max(0, attempts - 1), answer.failure), answer.failure.message)
+    }
+  })
+
+  const endAt = Effect.fnUntraced(function* (job: Job, request: Request, provider: Provider, now: Time) {
+    const what = yield* endRequestOf(request, provider, now)
+    if (!(yield* jobs.renew(job, settings.leaseSeconds))) return undefined
+    yield* crash.at("end.before_call")
+    return yield* call(provider, provider.end(what))
+  })
+
+  const settleOnly = Effect.fnUntraced(function* (job: Job, now: Time) {
+    yield* (
+      transitions
+        .commit({
+          now,
+          guards: [{ kind: "lease", jobId: job.id, lease: job.lease }],
+          writes: [{ kind: "settle", jobId: job.id }],
+          records: []
+        })
+        // Somebody else holds it now, and will settle it.
+        .pipe(Effect.catchTag("StepConflict", () => Effect.void))
+    )
+  })
+
+  /** `expire`, `deadline` and `review`: a command of the scheduler on one request. */
+  const commandJob = (type: "Expire" | "Deadline" | "RemindReview") =>
+    Effect.fnUntraced(function* (job: Job, requestId: string) {
+      const outcome = yield* transitions.run({
+        query: { requestId },
+        resourceKey: keyFor,
+        job: { job, settles: () => true },
+        prepare: () => Effect.succeed({ command: { type }, rests: nothingRests } satisfies Prepared)
+      })
+      if (outcome.request.state === "ENDING") yield* runNow(jobId.end(requestId))
+    })
+
+  const notifyJob = Effect.fnUntraced(function* (job: Job) {
+    const notification: Notification = {
+      id: job.id,
+      event: job.payload["event"] as NotificationEvent,
+      requestId: job.requestId,
+      facts: (job.payload["facts"] ?? {}) as Notification["facts"]
+    }
+    const told = yield* Effect.result(notifier.deliver(notification))
+    const { now } = yield* transitions.facts({})
+    if (Result.isSuccess(told)) return yield* settleOnly(job, now)
+    const error = `${told.failure.channel}: ${told.failure.message}`
+    if (Times.secondsBetween(job.createdAt, now) < maxAgeSeconds)
+      return yield* release(job, yield* backoff(job.attempts), error)
+    yield* Effect.ignore(
+      transitions.commit({
+        now,
+        guards: [{ kind: "lease", jobId: job.id, lease: job.lease }],
+        records: [
+          Records.plain(Records.systemActor, "notification.failed", "failure", {
+            notification: job.id,
+            event: notification.event,
+            channel: told.failure.channel
+          })
+        ]
+      }),
+      { log: true }
+    )
+    yield* jobs.giveUp(job, error)
+  })
+
+  /** A lock came into force: end every live grant that it hits. */
+  const lockSweep = Effect.fnUntraced(function* (job: Job) {
+    let cursor: string | undefined
+    do {
+      const page = yield* store.live({ limit: 100, ...(cursor === undefined ? {} : { cursor }) })
+      for (const request of page.items) {
+        const outcome = yield* transitions.run({
+          query: { requestId: request.id, principals: [request.requester] },
+          resourceKey: keyFor,
+          prepare: () =>
+            Effect.succeed({ command: { type: "LockHit" }, rests: { ...nothingRests, locks: true } } satisfies Prepared)
+        })
+        if (outcome.events.length > 0) yield* runNow(jobId.end(request.id))
+      }
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined)
+    yield* settleOnly(job, (yield* transitions.facts({})).now)
+  })
+
+  const dispatch = (job: Job): Effect.Effect<void, ElevationError | LeaseLost | StoreError> => {
+    if (job.kind === "notify") return notifyJob(job)
+    if (job.kind === "lock_sweep") return lockSweep(job)
+    if (job.requestId === null) return Effect.die(new Error(`job ${job.id} of kind ${job.kind} names no request`))
+    switch (job.kind) {
+      case "grant":
+        return grantJob(job, job.requestId)
+      case "end":
+        return endJob(job, job.requestId)
+      case "expire":
+        return commandJob("Expire")(job, job.requestId)
+      case "deadline":
+        return commandJob("Deadline")(job, job.requestId)
+      case "review":
+        return commandJob("RemindReview")(job, job.requestId)
+    }
+  }
+
+  const work: Granter["Service"]["work"] = (job) =>
+    dispatch(job).pipe(
+      Effect.catch((error) => {
+        // Another holds it now: nothing to hand back.
+        if (error._tag === "LeaseLost") return Effect.void
+        return Effect.flatMap(Effect.logWarning(`job ${job.id}: ${error.message}`), () => later(job, error.message))
+      }),
+      Effect.catchDefect((defect) =>
+        Effect.flatMap(Effect.logError(`job ${job.id} broke`, defect), () =>
+          later(job, "it broke; see the daemon's log")
+        )
+      ),
+      // A caller that goes away never cancels a provider call half way.
+      Effect.uninterruptible,
+      Effect.withSpan("Granter.work", { attributes: { job: job.id, kind: job.kind } })
+    )
+
+  /** Claim one job by its id and do it; nothing happens when it is not due, held by another, or done. */
+  const runNow = (id: string): Effect.Effect<void> =>
+    jobs.claim({ holder, limit: 1, leaseSeconds: settings.leaseSeconds, id }).pipe(
+      Effect.flatMap((claimed) => Effect.forEach(claimed, work, { discard: true })),
+      Effect.ignore({ log: true })
+    )
+
+  const settle: Granter["Service"]["settle"] = (request) =>
+    Effect.gen(function* () {
+      switch (request.state) {
+        case "APPROVED":
+          if (request.asked.breakGlass) yield* runNow(jobId.notify(request.id, "break_glass", request.version))
+          return yield* runNow(jobId.grant(request.id))
+        case "ENDING":
+          return yield* runNow(jobId.end(request.id))
+        default:
+          return
+      }
+    })
+
+  return Granter.of({ settle: (request) => Effect.uninterruptible(settle(request)), work })
+})
+
+export const layer: Layer.Layer<Granter, never, Store | Jobs | Providers | Sealer | Notifier | Settings | Transitions> =
+  Layer.effect(Granter, make)

@@ -1,0 +1,54 @@
+/** The review that every break-glass opens: reminded until a person outside the requester's party closes it. */
+import * as Result from "effect/Result"
+import type { Actor, Decided, Facts } from "../Elevation.ts"
+import { decline, refuse, type Refused } from "../ElevationError.ts"
+import type { Request } from "../Request.ts"
+import { sameParty } from "../Principal.ts"
+import * as Times from "../Time.ts"
+import { nameOf, snapshot } from "./Standing.ts"
+
+export const remind = (request: Request, facts: Facts): Result.Result<Decided, Refused> => {
+  const { review } = request
+  if (review === null || review.closed !== null || facts.now < review.dueAt) return Result.succeed({ events: [] })
+  const next =
+    review.remindedAt === null ? review.dueAt : Times.plusSeconds(review.remindedAt, facts.settings.reviewDueSeconds)
+  return Result.succeed({ events: facts.now >= next ? [{ type: "ReviewReminded" }] : [] })
+}
+
+export const close = (
+  request: Request,
+  command: { readonly by: Actor; readonly admin: boolean; readonly comment: string }
+): Result.Result<Decided, Refused> => {
+  const { by } = command
+  if (request.review === null) {
+    return Result.fail(
+      decline("wrong_state", `${request.id} has no break-glass review`, `jitsudo status ${request.id}`)
+    )
+  }
+  if (by.principal.kind !== "human") {
+    return Result.fail(refuse("human_only", "only a person closes a break-glass review", "ask a person"))
+  }
+  if (!command.admin) {
+    return Result.fail(
+      refuse("not_admin", "closing a break-glass review is for administrators", "ask an administrator")
+    )
+  }
+  if (sameParty(request.party, by.party)) {
+    return Result.fail(
+      refuse(
+        "self_decision",
+        `${nameOf(by.principal)} belongs to the side that broke the glass`,
+        "another person must close the review"
+      )
+    )
+  }
+  if (request.review.closed !== null) {
+    return Result.fail(
+      decline("already_decided", `the review of ${request.id} is closed already`, `jitsudo status ${request.id}`)
+    )
+  }
+  if (command.comment === "") {
+    return Result.fail(decline("invalid_input", "a review needs a comment", "say what you found with --comment"))
+  }
+  return Result.succeed({ events: [{ type: "ReviewClosed", by: snapshot(by), comment: command.comment }] })
+}

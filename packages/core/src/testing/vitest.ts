@@ -1,0 +1,24 @@
+/**
+ * Contract suites under vitest: the only file that knows the test runner (an optional peer).
+ */
+import * as Effect from "effect/Effect"
+import { describe, it } from "vitest"
+import type { Case, DeclaredGap } from "./Case.ts"
+import * as ProviderContract from "./ProviderContract.ts"
+
+/** One test per case. A declared gap is a skipped test whose title and reason say why. */
+export const suiteOf = (
+  title: string,
+  { cases, gaps }: { readonly cases: ReadonlyArray<Case>; readonly gaps: ReadonlyArray<DeclaredGap> }
+): void => {
+  describe(title, () => {
+    for (const { name, run } of cases) it(name, () => Effect.runPromise(run))
+    for (const { name, why } of gaps) {
+      it(`${name} (not asked of it: ${why})`, ({ skip }) => skip(why))
+    }
+  })
+}
+
+/** The provider contract for one provider. */
+export const providerSuite = (name: string, options: ProviderContract.Options): void =>
+  suiteOf(`${name} keeps the provider contract`, ProviderContract.suite(options))
