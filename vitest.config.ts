@@ -6,6 +6,8 @@ import { defineConfig } from "vitest/config"
  * `inject`. Two workers, because two cores are the smallest machine that we promise to be pleasant on.
  */
 export default defineConfig({
+  // Global setups load in an environment of vitest's own: it needs to be told where workspace imports lead, too.
+  environments: { __vitest__: { resolve: { conditions: ["@jitsudo/source", "node", "module", "default"] } } },
   test: {
     projects: ["packages/*", "examples/*", "policies", { extends: "./vitest.shared.ts", test: { name: "repository" } }],
     globalSetup: ["./test/support/global-setup.ts"],
