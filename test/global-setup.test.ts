@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, inject, it } from "vitest"
 import { scratch } from "./support/Scratch.ts"
-import { startAll } from "./support/Shared.ts"
-import type { Shared } from "./support/Shared.ts"
+import { startAll } from "./support/RunServices.ts"
+import type { RunService } from "./support/RunServices.ts"
 
 /** Takes what is provided, and provides it to nobody. */
 const provided = new Map<string, unknown>()
@@ -14,7 +14,7 @@ const project = { provide: (key: string, value: unknown) => void provided.set(ke
 describe("what a test run shares", () => {
   /** A service that writes down its start and its end. */
   const service =
-    (name: string, log: Array<string>, fails: "start" | "stop" | "never" = "never"): Shared =>
+    (name: string, log: Array<string>, fails: "start" | "stop" | "never" = "never"): RunService =>
     async () => {
       log.push(`start ${name}`)
       if (fails === "start") throw new Error(`${name} does not start`)

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Shared } from "./Shared.ts"
+import type { RunService } from "./RunServices.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -11,7 +11,7 @@ declare module "vitest" {
   }
 }
 
-export const scratch: Shared = async (project) => {
+export const scratch: RunService = async (project) => {
   const directory = await mkdtemp(join(tmpdir(), "jitsudo-test-"))
   project.provide("scratch", directory)
   return () => rm(directory, { recursive: true, force: true })

@@ -6,7 +6,7 @@
  */
 import type { TestProject } from "vitest/node"
 import { scratch } from "./Scratch.ts"
-import { startAll } from "./Shared.ts"
+import { startAll } from "./RunServices.ts"
 
 declare module "vitest" {
   interface TaskMeta {

@@ -9,7 +9,7 @@ import type { TestProject } from "vitest/node"
 export type Stop = () => Promise<void>
 
 /** Starts one thing, provides where it is (`project.provide`), and gives what ends it. */
-export type Shared = (project: Pick<TestProject, "provide">) => Promise<Stop>
+export type RunService = (project: Pick<TestProject, "provide">) => Promise<Stop>
 
 async function stopAll(stops: ReadonlyArray<Stop>): Promise<void> {
   const failures: Array<unknown> = []
@@ -17,9 +17,12 @@ async function stopAll(stops: ReadonlyArray<Stop>): Promise<void> {
   if (failures.length > 0) throw new AggregateError(failures, "something that the tests shared did not end cleanly")
 }
 
-export async function startAll(shared: ReadonlyArray<Shared>, project: Pick<TestProject, "provide">): Promise<Stop> {
+export async function startAll(
+  services: ReadonlyArray<RunService>,
+  project: Pick<TestProject, "provide">
+): Promise<Stop> {
   const stops: Array<Stop> = []
-  for (const start of shared) {
+  for (const start of services) {
     try {
       stops.push(await start(project))
     } catch (failure) {
