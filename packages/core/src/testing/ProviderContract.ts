@@ -330,7 +330,8 @@ const sentences: ReadonlyArray<Sentence> = [
       const id = desk.newId()
       const held = yield* faults.hold("grant")
       const attempt = yield* Effect.forkChild(desk.tryGrant(id), { startImmediately: true })
-      yield* held.reached
+      // An attempt that ends before the platform has it must not leave the case waiting.
+      yield* Effect.race(held.reached, Effect.asVoid(Fiber.await(attempt)))
       yield* desk.expectLive(id, "when the platform has performed the grant")
       yield* Effect.forkChild(Fiber.interrupt(attempt), { startImmediately: true })
       yield* held.release
