@@ -22,10 +22,10 @@ import type { Admission, Eligibility, PolicyAction, PolicyUnavailable, RoutingVe
 import { Policy } from "./Policy.ts"
 import { heldSeconds, inputOf, type InputParts } from "./PolicyFacts.ts"
 import { keyOf, type PrincipalKey } from "./Principal.ts"
-import { Providers, type Canonical, type Checked, type Provider, type ProviderError } from "./Provider.ts"
+import { Providers, type Checked, type Provider, type ProviderError } from "./Provider.ts"
 import type { Asked, Request, RequestId } from "./Request.ts"
 import { openStages } from "./rules/Deciding.ts"
-import { lockedRefusal, lockOnActor, lockOnAsked } from "./rules/Standing.ts"
+import { lockOnActor, lockOnAsked } from "./rules/Standing.ts"
 import { Sealer } from "./Sealer.ts"
 import { Settings } from "./Settings.ts"
 import { sha256Hex } from "./Sha256.ts"
@@ -67,13 +67,6 @@ export interface Credentials {
   readonly notAfter: Time
 }
 
-/** What asking would lead to, without asking. */
-export interface Preview {
-  readonly canonical: Canonical
-  readonly eligibility: Eligibility
-  readonly routing: RoutingVerdict | null
-}
-
 /** Who still has to decide, for people. */
 export interface Missing {
   readonly waitingFor: string | null
@@ -92,7 +85,6 @@ export class Elevations extends Context.Service<
       input: { readonly durationSeconds: number; readonly reason: string },
       options: Omit<AskOptions, "extends">
     ) => Effect.Effect<Request, ElevationError>
-    readonly preview: (by: PrincipalKey, input: AskInput, origin: Origin) => Effect.Effect<Preview, ElevationError>
     /** `digest`: what the decider saw. */
     readonly approve: (
       by: PrincipalKey,
@@ -485,34 +477,6 @@ const make = Effect.gen(function* () {
     )
   })
 
-  const preview: Elevations["Service"]["preview"] = Effect.fn("Elevations.preview")(function* (by, raw, origin) {
-    const { asked, canonical, roleAsked } = yield* parse(raw)
-    const facts = yield* transitions.facts({
-      principals: [by],
-      history: { principal: by, provider: asked.provider, role: asked.role, resourceScope: asked.resourceScope }
-    })
-    const who = yield* actor(facts, by)
-    const lock = lockOnActor(who, facts_(facts)) ?? lockOnAsked(asked, who.party, facts_(facts))
-    if (lock !== undefined) return yield* lockedRefusal(lock)
-    const labelsNow = yield* labels.of({
-      provider: asked.provider,
-      role: asked.role,
-      resourceScope: asked.resourceScope,
-      requester: by,
-      ticket: asked.metadata["ticket"] ?? ""
-    })
-    const about = { id: "", asked, roleAsked, labels: labelsNow, ...origin }
-    const verdict = yield* eligibility(
-      facts.policy.number,
-      newParts(asked.breakGlass ? "break_glass" : "request", who, facts, about)
-    )
-    const routed =
-      verdict.allowed && !asked.breakGlass
-        ? yield* routing(facts.policy.number, newParts("route", who, facts, about))
-        : null
-    return { canonical, eligibility: verdict, routing: routed }
-  })
-
   /** The parts of policy's input about an existing request, for somebody. */
   const partsOf = (
     action: PolicyAction,
@@ -885,7 +849,6 @@ const make = Effect.gen(function* () {
   return Elevations.of({
     request,
     extend,
-    preview,
     approve: decideAsPerson("Approve"),
     deny: decideAsPerson("Deny"),
     aiDecide,

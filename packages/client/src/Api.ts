@@ -1,0 +1,213 @@
+/**
+ * The HTTP API, defined once: the daemon serves it, the typed client calls it, OpenAPI describes it.
+ *
+ * Paths and names follow the earlier implementation where they were sound (docs/compatibility.md lists the changes).
+ */
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
+import * as OpenApi from "effect/http-api/OpenApi"
+import type { Principal } from "@jitsudo/core"
+import * as Dto from "./Dto.ts"
+import * as Problems from "./Problems.ts"
+
+/** Who calls, after the daemon verified the token. */
+export class Caller extends Context.Service<
+  Caller,
+  { readonly principal: Principal.Principal; readonly sourceIp: string; readonly channel: string }
+>()("@jitsudo/client/Caller") {}
+
+/** Every endpoint but a few wants a bearer token of a configured issuer. */
+export class Authentication extends HttpApiMiddleware.Service<Authentication, { provides: Caller }>()(
+  "@jitsudo/client/Authentication",
+  {
+    security: { bearer: HttpApiSecurity.bearer },
+    error: [Problems.Unauthenticated, Problems.Forbidden, Problems.TooMany, Problems.ServiceUnavailable],
+    requiredForClient: true
+  }
+) {}
+
+/** What could not be decoded becomes a `BadRequest` that names every field; what could not be encoded, a 500. */
+export class Decoding extends HttpApiMiddleware.Service<Decoding>()("@jitsudo/client/Decoding", {
+  error: [Problems.BadRequest, Problems.InternalError]
+}) {}
+
+const id = { id: Dto.RequestId }
+const error = Problems.common
+const idempotent = {
+  "idempotency-key": Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/u)))
+}
+
+export class Requests extends HttpApiGroup.make("requests")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      headers: idempotent,
+      payload: Dto.CreateRequest,
+      success: Dto.ElevationRequest.pipe(HttpApiSchema.status(201)),
+      error
+    }).annotate(OpenApi.Summary, "Ask for a role for a limited time"),
+    HttpApiEndpoint.get("list", "/", {
+      query: Dto.ListRequests,
+      success: Dto.page(Dto.ElevationRequest),
+      error
+    }).annotate(OpenApi.Summary, "Requests that I may see, newest first"),
+    HttpApiEndpoint.get("get", "/:id", { params: id, success: Dto.ElevationRequest, error }),
+    HttpApiEndpoint.post("approve", "/:id/approve", {
+      params: id,
+      payload: Dto.Decide,
+      success: Dto.ElevationRequest,
+      error
+    }).annotate(OpenApi.Summary, "Approve what the digest names"),
+    HttpApiEndpoint.post("deny", "/:id/deny", {
+      params: id,
+      payload: Dto.Decide,
+      success: Dto.ElevationRequest,
+      error
+    }),
+    HttpApiEndpoint.post("cancel", "/:id/cancel", {
+      params: id,
+      payload: Dto.WithReason,
+      success: Dto.ElevationRequest,
+      error
+    }).annotate(OpenApi.Summary, "Withdraw my pending request"),
+    HttpApiEndpoint.post("revoke", "/:id/revoke", {
+      params: id,
+      payload: Dto.WithReason,
+      success: Dto.ElevationRequest,
+      error
+    }).annotate(OpenApi.Summary, "End a grant before its time; idempotent"),
+    HttpApiEndpoint.post("extend", "/:id/extend", {
+      params: id,
+      headers: idempotent,
+      payload: Dto.ExtendRequest,
+      success: Dto.ElevationRequest.pipe(HttpApiSchema.status(201)),
+      error
+    }).annotate(OpenApi.Summary, "Ask for another grant that goes on where this one ends"),
+    HttpApiEndpoint.get("credentials", "/:id/credentials", {
+      params: id,
+      success: Dto.Credentials,
+      error
+    }).annotate(OpenApi.Summary, "The credentials of my active grant; every read is in the audit log"),
+    HttpApiEndpoint.post("closeReview", "/:id/review", {
+      params: id,
+      payload: Dto.CloseReview,
+      success: Dto.ElevationRequest,
+      error
+    }).annotate(OpenApi.Summary, "Close the review of a break-glass"),
+    HttpApiEndpoint.get("watch", "/:id/events", {
+      params: id,
+      headers: { "last-event-id": Schema.optionalKey(Schema.String) },
+      success: HttpApiSchema.StreamSse({ data: Dto.ElevationRequest }),
+      error
+    }).annotate(OpenApi.Summary, "Follow a request until it is over; the event id is its version")
+  )
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/requests") {}
+
+export class Policies extends HttpApiGroup.make("policies")
+  .add(
+    HttpApiEndpoint.get("list", "/", { success: Dto.Policies, error }),
+    HttpApiEndpoint.get("get", "/:id", { params: { id: Schema.String }, success: Dto.Policy, error }),
+    HttpApiEndpoint.post("apply", "/", { payload: Dto.ApplyPolicies, success: Dto.AppliedPolicies, error }).annotate(
+      OpenApi.Summary,
+      "Check, compile and store policies as one new revision (administrators)"
+    ),
+    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Schema.String }, success: Dto.AppliedPolicies, error }),
+    HttpApiEndpoint.post("evaluate", "/eval", {
+      payload: Dto.EvalPolicies,
+      success: Dto.EvaluatedPolicies,
+      error
+    }).annotate(OpenApi.Summary, "What policy would say to an input (administrators and auditors)")
+  )
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/policies") {}
+
+export class Principals extends HttpApiGroup.make("principals")
+  .add(
+    HttpApiEndpoint.get("me", "/me", { success: Dto.WhoAmI, error }),
+    HttpApiEndpoint.get("list", "/", {
+      query: { ...Dto.Paging, email: Schema.optionalKey(Schema.String) },
+      success: Dto.page(Dto.Principal),
+      error
+    }),
+    HttpApiEndpoint.get("get", "/:identity", { params: { identity: Schema.String }, success: Dto.Principal, error }),
+    HttpApiEndpoint.put("setTrustTier", "/:identity/trust-tier", {
+      params: { identity: Schema.String },
+      payload: Dto.SetTrustTier,
+      success: Dto.Principal,
+      error
+    }),
+    HttpApiEndpoint.put("setOwner", "/:identity/owner", {
+      params: { identity: Schema.String },
+      payload: Dto.SetOwner,
+      success: Dto.Principal,
+      error
+    })
+  )
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/principals") {}
+
+export class Locks extends HttpApiGroup.make("locks")
+  .add(
+    HttpApiEndpoint.get("list", "/", { success: Schema.Array(Dto.Lock), error }),
+    HttpApiEndpoint.post("create", "/", {
+      payload: Dto.CreateLock,
+      success: Dto.Lock.pipe(HttpApiSchema.status(201)),
+      error
+    }),
+    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Schema.String }, success: HttpApiSchema.NoContent, error })
+  )
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/locks") {}
+
+export class Audit extends HttpApiGroup.make("audit")
+  .add(
+    HttpApiEndpoint.get("query", "/", { query: Dto.QueryAudit, success: Dto.page(Dto.AuditEntry), error }).annotate(
+      OpenApi.Summary,
+      "Entries, newest first (auditors; others see the entries of requests they may see)"
+    ),
+    HttpApiEndpoint.get("head", "/head", {
+      success: Schema.Struct({ seq: Schema.Int, hash: Schema.String }),
+      error
+    }),
+    HttpApiEndpoint.get("export", "/export", {
+      query: { from: Schema.optionalKey(Schema.Int), to: Schema.optionalKey(Schema.Int) },
+      success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" }),
+      error
+    }).annotate(OpenApi.Summary, "The log as NDJSON that anybody can verify offline (auditors)")
+  )
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/audit") {}
+
+/** Without a token: what load balancers and clients need before anybody is signed in. */
+export class Meta extends HttpApiGroup.make("meta", { topLevel: true }).add(
+  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }),
+  HttpApiEndpoint.get("readyz", "/readyz", {
+    success: Dto.Ready,
+    error: Dto.Ready.pipe(HttpApiSchema.status(503))
+  }),
+  HttpApiEndpoint.get("version", "/version", { success: Dto.ServerInfo }),
+  HttpApiEndpoint.get("signIn", "/api/v1alpha1/sign-in", { success: Dto.SignInConfig })
+) {}
+
+export class Api extends HttpApi.make("jitsudo")
+  .add(Requests)
+  .add(Policies)
+  .add(Principals)
+  .add(Locks)
+  .add(Audit)
+  .add(Meta)
+  .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
+  .middleware(Decoding)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "jitsudo",
+      version: "v1alpha1",
+      description: "Just-in-time privileged access: ask, decide by policy, grant, use, end, prove."
+    })
+  ) {}
