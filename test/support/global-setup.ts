@@ -5,6 +5,7 @@
  * It does not decide what a suite needs: a suite that cannot run here says so by `ctx.skip("reason")`.
  */
 import type { TestProject } from "vitest/node"
+import { postgres } from "./Postgres.ts"
 import { scratch } from "./Scratch.ts"
 import { startAll } from "./RunServices.ts"
 
@@ -15,4 +16,4 @@ declare module "vitest" {
   }
 }
 
-export default (project: TestProject) => startAll([scratch], project)
+export default (project: TestProject) => startAll([scratch, postgres], project)

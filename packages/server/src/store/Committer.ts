@@ -25,7 +25,17 @@ import * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
 import { isContention, isLost, storeError } from "./SqlFailure.ts"
-import { conflictOf, fits, type Footprint, footprintOf, parameters, receiptOf, type Row, statement, whyUnsendable } from "./StepBatch.ts"
+import {
+  conflictOf,
+  fits,
+  type Footprint,
+  footprintOf,
+  parameters,
+  receiptOf,
+  type Row,
+  statement,
+  whyUnsendable
+} from "./StepBatch.ts"
 
 export interface Options {
   /** Steps that may wait. Default 1,024. */
@@ -135,7 +145,12 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
   const failure = (error: SqlError | typeof silent, outcome: "none" | "unknown"): Store.StoreError =>
     error === silent
-      ? new Store.StoreError({ outcome, reason: "unavailable", retryable: true, message: "commit: the database did not answer in time" })
+      ? new Store.StoreError({
+          outcome,
+          reason: "unavailable",
+          retryable: true,
+          message: "commit: the database did not answer in time"
+        })
       : storeError("commit", outcome)(error)
 
   const backoff = (attempt: number) =>
@@ -147,7 +162,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     // Something of this batch may have reached the database without an answer.
     let sent = false
     let last: SqlError | typeof silent = silent
-    for (let lost = 0, contended = 0; lost < retries.lost && contended < retries.contention; ) {
+    for (let lost = 0, contended = 0; lost < retries.lost && contended < retries.contention;) {
       const result = yield* attempt(batch)
       switch (result.kind) {
         case "answered": {
@@ -217,9 +232,22 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      const stopped = new Store.StoreError({ outcome: "unknown", reason: "unavailable", retryable: true, message: "commit: the store was closed" })
+      const stopped = new Store.StoreError({
+        outcome: "unknown",
+        reason: "unavailable",
+        retryable: true,
+        message: "commit: the store was closed"
+      })
       refuse(inFlight, stopped)
-      refuse(waiting, new Store.StoreError({ outcome: "none", reason: "unavailable", retryable: true, message: "commit: the store was closed" }))
+      refuse(
+        waiting,
+        new Store.StoreError({
+          outcome: "none",
+          reason: "unavailable",
+          retryable: true,
+          message: "commit: the store was closed"
+        })
+      )
     }).pipe(Effect.andThen(drop))
   )
   yield* Effect.forkScoped(Effect.forever(loop))
@@ -236,12 +264,22 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       const malformed = StepShape.whyMalformed(step) ?? whyUnsendable(step)
       if (malformed !== null) {
         return Effect.fail(
-          new Store.StoreError({ outcome: "none", reason: "invalid", retryable: false, message: `step ${step.id}: ${malformed}` })
+          new Store.StoreError({
+            outcome: "none",
+            reason: "invalid",
+            retryable: false,
+            message: `step ${step.id}: ${malformed}`
+          })
         )
       }
       if (closed) {
         return Effect.fail(
-          new Store.StoreError({ outcome: "none", reason: "unavailable", retryable: true, message: "commit: the store is closing" })
+          new Store.StoreError({
+            outcome: "none",
+            reason: "unavailable",
+            retryable: true,
+            message: "commit: the store is closing"
+          })
         )
       }
       if (waiting.length >= capacity) {

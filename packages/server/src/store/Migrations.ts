@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { createHash } from "node:crypto"
 import * as Tables from "./migrations/0001_Tables.ts"
 import * as Audit from "./migrations/0002_Audit.ts"
 import * as CommitSteps from "./migrations/0003_CommitSteps.ts"
@@ -17,14 +18,21 @@ import * as Grants from "./migrations/Grants.ts"
 
 const table = "jitsudo.schema_migrations"
 
-const steps: ReadonlyArray<{ readonly id: number; readonly name: string; readonly statements: ReadonlyArray<string> }> = [
-  { id: 1, name: "tables", statements: Tables.statements },
-  { id: 2, name: "audit", statements: Audit.statements },
-  { id: 3, name: "commit_steps", statements: CommitSteps.statements }
-]
+const steps: ReadonlyArray<{ readonly id: number; readonly name: string; readonly statements: ReadonlyArray<string> }> =
+  [
+    { id: 1, name: "tables", statements: Tables.statements },
+    { id: 2, name: "audit", statements: Audit.statements },
+    { id: 3, name: "commit_steps", statements: CommitSteps.statements }
+  ]
 
 /** The newest migration that this program knows. */
 export const latest = steps.reduce((newest, step) => Math.max(newest, step.id), 0)
+
+/** Changes with every statement: names copies of a database that was migrated. */
+export const fingerprint = createHash("sha256")
+  .update(JSON.stringify([steps, Grants]))
+  .digest("hex")
+  .slice(0, 16)
 
 export interface Migration {
   readonly id: number
@@ -62,7 +70,9 @@ const applied = Effect.gen(function* () {
   }
   const [exists] = yield* sql<{ found: boolean }>`SELECT to_regclass('jitsudo.schema_migrations') IS NOT NULL AS found`
   if (exists?.found !== true) return 0
-  const [row] = yield* sql<{ id: number }>`SELECT coalesce(max(migration_id), 0)::int4 AS id FROM jitsudo.schema_migrations`
+  const [row] = yield* sql<{
+    id: number
+  }>`SELECT coalesce(max(migration_id), 0)::int4 AS id FROM jitsudo.schema_migrations`
   const id = row?.id ?? 0
   if (id > latest) {
     return yield* new SchemaError({
@@ -74,8 +84,9 @@ const applied = Effect.gen(function* () {
 }).pipe(Effect.catchTag("SqlError", unavailable))
 
 /** Migrations that this database still needs, in order. Changes nothing: what `migrate --dry-run` prints. */
-export const pending: Effect.Effect<ReadonlyArray<Migration>, SchemaError, SqlClient.SqlClient> = Effect.map(applied, (at) =>
-  steps.filter((step) => step.id > at).map(({ id, name }) => ({ id, name }))
+export const pending: Effect.Effect<ReadonlyArray<Migration>, SchemaError, SqlClient.SqlClient> = Effect.map(
+  applied,
+  (at) => steps.filter((step) => step.id > at).map(({ id, name }) => ({ id, name }))
 )
 
 /** Fails unless the schema is exactly the one that this program was written for. */
@@ -92,26 +103,32 @@ export const check: Effect.Effect<void, SchemaError, SqlClient.SqlClient> = Effe
  * Brings the schema up to date and sets the daemon role's rights. Gives what was applied; a repeat applies nothing.
  * Needs a user who owns the schema; `jitsudo_app` is created where that user may create roles.
  */
-export const migrate: Effect.Effect<ReadonlyArray<Migration>, SchemaError, SqlClient.SqlClient> = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  yield* applied
-  const loader = Effect.succeed(
-    steps.map((step): Migrator.ResolvedMigration => [step.id, step.name, Effect.succeed(run(step.statements))])
-  )
-  const failed = (cause: unknown, why: string) =>
-    new SchemaError({ reason: "failed", message: `the schema could not be changed (${why}); nothing was changed`, cause })
-  yield* run([`CREATE SCHEMA IF NOT EXISTS jitsudo`]).pipe(
-    Effect.catchTag("SqlError", (error) => failed(error, error.reason._tag))
-  )
-  const done = yield* Migrator.make({})({ loader, table }).pipe(
-    Effect.catchTags({
-      SqlError: (error) => failed(error, error.reason._tag),
-      MigrationError: (error) => failed(error, error.message)
-    })
-  )
-  yield* appRole.pipe(Effect.catchTag("SqlError", unavailable))
-  return done.map(([id, name]) => ({ id, name }))
-}).pipe(Effect.withSpan("Migrations.migrate"))
+export const migrate: Effect.Effect<ReadonlyArray<Migration>, SchemaError, SqlClient.SqlClient> = Effect.gen(
+  function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* applied
+    const loader = Effect.succeed(
+      steps.map((step): Migrator.ResolvedMigration => [step.id, step.name, Effect.succeed(run(step.statements))])
+    )
+    const failed = (cause: unknown, why: string) =>
+      new SchemaError({
+        reason: "failed",
+        message: `the schema could not be changed (${why}); nothing was changed`,
+        cause
+      })
+    yield* run([`CREATE SCHEMA IF NOT EXISTS jitsudo`]).pipe(
+      Effect.catchTag("SqlError", (error) => failed(error, error.reason._tag))
+    )
+    const done = yield* Migrator.make({})({ loader, table }).pipe(
+      Effect.catchTags({
+        SqlError: (error) => failed(error, error.reason._tag),
+        MigrationError: (error) => failed(error, error.message)
+      })
+    )
+    yield* appRole.pipe(Effect.catchTag("SqlError", unavailable))
+    return done.map(([id, name]) => ({ id, name }))
+  }
+).pipe(Effect.withSpan("Migrations.migrate"))
 
 /**
  * Creates `jitsudo_app` where the user may, and gives it exactly the rights of `Grants.ts`. False when the role is

@@ -40,7 +40,9 @@ const sessionSettings = (options: PostgresOptions): Readonly<Record<string, stri
 const common = { applicationName: "jitsudod", connectTimeout: "5 seconds", transformJson: false } as const
 
 /** Both clients over one pool, for `Migrations`, and the store's connections. */
-export const layer = (options: PostgresOptions): Layer.Layer<Database | PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+export const layer = (
+  options: PostgresOptions
+): Layer.Layer<Database | PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const reactivity = yield* Reactivity.make

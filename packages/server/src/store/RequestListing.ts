@@ -59,7 +59,8 @@ export const read = (
   if (filter.breakGlass !== undefined) conditions.push(filter.breakGlass ? sql`r.break_glass` : sql`NOT r.break_glass`)
   if (filter.openReview !== undefined) conditions.push(filter.openReview ? sql`r.open_review` : sql`NOT r.open_review`)
   if (filter.waiting !== undefined) conditions.push(filter.waiting ? sql`r.waiting` : sql`NOT r.waiting`)
-  if (after !== undefined) conditions.push(sql`(r.created_at, r.id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`)
+  if (after !== undefined)
+    conditions.push(sql`(r.created_at, r.id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`)
 
   const who = listing.visibleTo
   if (who !== undefined && (filter.states === undefined || !filter.states.every((state) => moving.has(state)))) {

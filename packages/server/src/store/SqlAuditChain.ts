@@ -88,15 +88,17 @@ const withTexts = Effect.fnUntraced(function* (sql: PgClient, rows: ReadonlyArra
   return rows.map((row) => entryOf(row, texts.get(row.id) ?? []))
 })
 
-const chainError = (operation: string) => (error: SqlError): AuditChain.AuditChainError => {
-  const { message, reason, retryable } = storeError(operation)(error)
-  return new AuditChain.AuditChainError({
-    reason: reason === "corrupt" ? "corrupt" : "unavailable",
-    retryable,
-    message,
-    cause: error
-  })
-}
+const chainError =
+  (operation: string) =>
+  (error: SqlError): AuditChain.AuditChainError => {
+    const { message, reason, retryable } = storeError(operation)(error)
+    return new AuditChain.AuditChainError({
+      reason: reason === "corrupt" ? "corrupt" : "unavailable",
+      retryable,
+      message,
+      cause: error
+    })
+  }
 
 const make = Effect.gen(function* () {
   const { sql } = yield* Database
@@ -129,7 +131,9 @@ const make = Effect.gen(function* () {
   const matching = (filter: AuditChain.EntryFilter): Array<Fragment> => {
     const conditions: Array<Fragment> = []
     if (filter.actor !== undefined) {
-      conditions.push(sql`(a.actor_email = ${filter.actor} OR a.actor_issuer || '#' || a.actor_subject = ${filter.actor})`)
+      conditions.push(
+        sql`(a.actor_email = ${filter.actor} OR a.actor_issuer || '#' || a.actor_subject = ${filter.actor})`
+      )
     }
     if (filter.action !== undefined) conditions.push(sql`a.action = ${filter.action}`)
     if (filter.requestId !== undefined) conditions.push(sql`a.request_id = ${filter.requestId}`)
@@ -184,7 +188,9 @@ const make = Effect.gen(function* () {
 
   const text = Effect.fn("AuditChain.text")(
     function* (hash: string) {
-      const rows = yield* sql<Texts[number]>`SELECT t.hash, t.salt, t.text FROM jitsudo.audit_text t WHERE t.hash = ${hash}`
+      const rows = yield* sql<
+        Texts[number]
+      >`SELECT t.hash, t.salt, t.text FROM jitsudo.audit_text t WHERE t.hash = ${hash}`
       return Option.fromUndefinedOr(rows[0])
     },
     Effect.catchTag("SqlError", (error) => chainError("read a text of the log")(error))

