@@ -78,7 +78,8 @@ export interface StoredFacts {
   readonly activeGrants: ReadonlyArray<Request>
   /**
    * One for each grant that was issued, earliest first: from `issuedAt` to `notAfter`, or, once it is over, to
-   * `ending.since` if that is earlier. Intervals may overlap and may end in the future. Empty without `history`.
+   * `ending.since` if that is earlier. Intervals may overlap (where they are many, overlapping ones may come as one) and
+   * may end in the future. Empty without `history`.
    */
   readonly held: ReadonlyArray<HeldInterval>
   readonly idempotency: { readonly bodyHash: string; readonly requestId: RequestId } | undefined
@@ -118,8 +119,10 @@ export class Store extends Context.Service<
     readonly commit: (step: Step) => Effect.Effect<Receipt, StepConflict | StoreError>
     readonly request: (id: RequestId) => Effect.Effect<Option.Option<Request>, StoreError>
     /**
-     * Newest first. `visibleTo` restricts to what a person may see: their own, and what names them as approver
-     * (by group, e-mail or an open quorum: the engine then asks policy about each of those).
+     * Newest first: by `createdAt`, then by id. Pages neither repeat nor skip what was there when the first was read.
+     * `visibleTo` restricts to what a person may see: their own; what a stage names them in (one of its groups, or their
+     * e-mail among its users); and what routing leaves to an open quorum of people (tier `human`, no stages: the engine
+     * then asks policy about each of those).
      */
     readonly requests: (options: {
       readonly filter: RequestFilter
@@ -152,6 +155,7 @@ export class Store extends Context.Service<
       readonly cursor?: string
     }) => Effect.Effect<Page<Principal>, StoreError>
     readonly locks: Effect.Effect<Locks, StoreError>
+    /** The current set, or an older one. Revision 0 has none. An unknown revision is `invalid`. */
     readonly policies: (
       revision?: number
     ) => Effect.Effect<
@@ -160,15 +164,16 @@ export class Store extends Context.Service<
     >
     /**
      * Bookkeeping outside of steps: a sign-in that changed nothing else. Never raises the version, and never moves
-     * `groupsReadAt` back.
+     * `groupsReadAt` back; `authTime` and `amr` are those given. No effect on somebody unknown.
      */
     readonly touchPrincipal: (
       key: PrincipalKey,
       seen: { readonly groupsReadAt: Time; readonly authTime: Time | null; readonly amr: ReadonlyArray<string> }
     ) => Effect.Effect<void, StoreError>
     /**
-     * Announces, after each commit on any instance, which requests changed and whether policy did. Several commits may
-     * come as one. A hint to read again, not a log: what was committed while nobody listened is not announced.
+     * Announces, after each commit on any instance, which requests changed, whether policy did, and whether there is new
+     * work. Several commits may come as one, and a commit of none of these need not come. A hint to read again, not a
+     * log: what was committed while nobody listened is not announced.
      */
     readonly changes: Stream.Stream<Change>
   }

@@ -102,7 +102,9 @@ const matches = (request: Request, filter: RequestFilter): boolean =>
   (filter.since === undefined || request.createdAt >= filter.since) &&
   (filter.until === undefined || request.createdAt < filter.until) &&
   (filter.breakGlass === undefined || filter.breakGlass === request.asked.breakGlass) &&
-  (filter.openReview === undefined || filter.openReview === (request.review !== null && request.review.closed === null))
+  (filter.openReview === undefined ||
+    filter.openReview === (request.review !== null && request.review.closed === null)) &&
+  (filter.waiting === undefined || filter.waiting === (request.waitingFor !== null))
 
 const sees = (who: VisibleTo, request: Request): boolean =>
   keyOf(who.principal) === keyOf(request.requester) ||

@@ -2,7 +2,7 @@
  * What the memory store holds: rows as plain data, frozen.
  *
  * Values enter through `frozen` and leave as they are, so nobody can change state by holding on to what they wrote or
- * read. Only `MemoryCommit` and `MemoryJobs` write here.
+ * read. Only `MemoryCommit`, `MemoryJobs` and `touchPrincipal` write here.
  */
 import type { Entry } from "../AuditChain.ts"
 import type { EntryText } from "../AuditRecord.ts"
@@ -32,7 +32,6 @@ export interface MemoryState {
   readonly byRequester: Map<string, Set<RequestId>>
   readonly byResource: Map<string, Set<RequestId>>
   readonly principals: Map<string, Principal>
-  readonly lastSeen: Map<string, Time>
   locks: Locks
   /** The index is the revision. */
   readonly policies: Array<{ readonly revision: PolicyRevision; readonly policies: ReadonlyArray<PolicySource> }>
@@ -54,7 +53,6 @@ export const empty = (): MemoryState => ({
   byRequester: new Map(),
   byResource: new Map(),
   principals: new Map(),
-  lastSeen: new Map(),
   locks: { revision: 0, active: [] },
   policies: [{ revision: { number: 0, hash: "0".repeat(64) }, policies: [] }],
   credentials: new Map(),

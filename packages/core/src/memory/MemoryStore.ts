@@ -29,7 +29,7 @@ import * as MemoryChain from "./MemoryChain.ts"
 import { apply, conflictIn, objectionTo } from "./MemoryCommit.ts"
 import * as MemoryJobs from "./MemoryJobs.ts"
 import * as Queries from "./MemoryQueries.ts"
-import { empty, type MemoryState } from "./MemoryState.ts"
+import { empty, frozen, type MemoryState } from "./MemoryState.ts"
 
 /** A step that breaks a rule which the engine keeps: a bug, in words for the programmer. */
 export class MemoryStoreObjection extends Error {
@@ -52,6 +52,10 @@ const reading = <A>(read: (now: Times.Time) => A): Effect.Effect<A, StoreError> 
       throw cause
     }
   })
+
+/** Bookkeeping. It waits for a commit that is under way: what its guards looked at stands until it is done. */
+const writing = <A>(oneByOne: Semaphore.Semaphore, write: (now: Times.Time) => A): Effect.Effect<A> =>
+  Effect.uninterruptible(oneByOne.withPermits(1)(Effect.map(now, write)))
 
 const changeOf = (step: Step): Change => ({
   requestIds: step.writes.flatMap((write) => (write.kind === "request" ? [write.next.id] : [])),
@@ -92,28 +96,28 @@ const storeOver = (
     principals: (options) => reading(() => Queries.principals(state, options)),
     locks: Effect.sync(() => state.locks),
     policies: (revision) => reading(() => Queries.policies(state, revision)),
-    touchPrincipal: (key) =>
-      Effect.map(now, (at) => {
-        if (state.principals.has(keyOf(key))) state.lastSeen.set(keyOf(key), at)
+    touchPrincipal: (key, { groupsReadAt, authTime, amr }) =>
+      writing(oneByOne, () => {
+        const before = state.principals.get(keyOf(key))
+        if (before === undefined) return
+        const seen = { ...before, groupsReadAt: Times.max(before.groupsReadAt, groupsReadAt), authTime, amr }
+        state.principals.set(keyOf(key), frozen(seen))
       }),
     changes: Stream.fromPubSub(changes)
   })
 }
 
-/** Claims wait for a commit that is under way: its guards must hold until it is done. */
 const jobsOver = (state: MemoryState, oneByOne: Semaphore.Semaphore) => {
-  const writing = <A>(write: (now: Times.Time) => A): Effect.Effect<A> =>
-    Effect.uninterruptible(oneByOne.withPermits(1)(Effect.map(now, write)))
   return Jobs.of({
-    claim: (options) => writing((at) => MemoryJobs.claim(state, options, at)),
-    renew: (job, leaseSeconds) => writing((at) => MemoryJobs.renew(state, job, leaseSeconds, at)),
-    release: (job, retry) => Effect.asVoid(writing((at) => MemoryJobs.release(state, job, retry, at))),
+    claim: (options) => writing(oneByOne, (at) => MemoryJobs.claim(state, options, at)),
+    renew: (job, leaseSeconds) => writing(oneByOne, (at) => MemoryJobs.renew(state, job, leaseSeconds, at)),
+    release: (job, retry) => Effect.asVoid(writing(oneByOne, (at) => MemoryJobs.release(state, job, retry, at))),
     giveUp: (job, error) =>
       job.kind === "end"
         ? Effect.fail(
             invalid(`job ${job.id} takes a right back: it is tried until the provider confirms, never given up`)
           )
-        : Effect.asVoid(writing((at) => MemoryJobs.giveUp(state, job, error, at))),
+        : Effect.asVoid(writing(oneByOne, (at) => MemoryJobs.giveUp(state, job, error, at))),
     nextDue: Effect.map(now, (at) => MemoryJobs.nextDue(state, at)),
     counts: Effect.map(now, (at) => MemoryJobs.counts(state, at))
   })

@@ -6,9 +6,10 @@
  * database's now adds, or rows moved back by as much).
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
+import { monday } from "./Fixtures.ts"
 
 export class PassingTime extends Context.Service<
   PassingTime,
@@ -18,7 +19,8 @@ export class PassingTime extends Context.Service<
   }
 >()("@jitsudo/core/testing/PassingTime") {}
 
-/** For stores on Effect's `Clock`, inside a test that runs on a `TestClock`. */
-export const layerTestClock: Layer.Layer<PassingTime> = Layer.succeed(PassingTime, {
-  pass: (seconds) => TestClock.adjust(seconds * 1000)
-})
+/** For stores on Effect's `Clock`: a `TestClock` that stands at Monday and goes on when it is told to. */
+export const layerTestClock: Layer.Layer<PassingTime> = Layer.effect(
+  PassingTime,
+  Effect.as(TestClock.setTime(monday), { pass: (seconds) => TestClock.adjust(seconds * 1000) })
+).pipe(Layer.provideMerge(TestClock.layer()))

@@ -4,7 +4,11 @@
 import * as Effect from "effect/Effect"
 import { describe, it } from "vitest"
 import type { Case, DeclaredGap } from "./Case.ts"
+import * as AuditChainContract from "./AuditChainContract.ts"
+import * as JobsContract from "./JobsContract.ts"
 import * as ProviderContract from "./ProviderContract.ts"
+import * as StoreContract from "./StoreContract.ts"
+import type { Options as StoreOptions } from "./StoreDesk.ts"
 
 /** One test per case. A declared gap is a skipped test whose title and reason say why. */
 export const suiteOf = (
@@ -22,3 +26,10 @@ export const suiteOf = (
 /** The provider contract for one provider. */
 export const providerSuite = (name: string, options: ProviderContract.Options): void =>
   suiteOf(`${name} keeps the provider contract`, ProviderContract.suite(options))
+
+/** The contracts of Store, Jobs and AuditChain for one implementation of the three. */
+export const storeSuites = (name: string, options: StoreOptions): void => {
+  suiteOf(`${name} keeps the Store contract`, StoreContract.suite(options))
+  suiteOf(`${name} keeps the Jobs contract`, JobsContract.suite(options))
+  suiteOf(`${name} keeps the AuditChain contract`, AuditChainContract.suite(options))
+}
