@@ -1,1 +1,5 @@
-export {}
+export * as Chain from "./Chain.ts"
+export * as ChainHasher from "./ChainHasher.ts"
+export * as ChainVerifier from "./ChainVerifier.ts"
+export * as Export from "./Export.ts"
+export * as verify from "./verify.ts"

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { verifyExport } from "../src/verify.ts"
+import { listOf, make } from "./vectors/Vectors.ts"
+import type { Expected, Vector } from "./vectors/Vectors.ts"
+
+const file = (name: string) => readFileSync(new URL(`vectors/${name}`, import.meta.url))
+const list: ReadonlyArray<Vector> = JSON.parse(file("vectors.json").toString())
+
+/** The verdict on a committed file, in the words of the list, read `size` bytes at a time. */
+const judged = (vector: Vector, size: number) =>
+  verifyExport(
+    Stream.fromArray(
+      Array.from({ length: Math.ceil(file(`${vector.name}.ndjson`).length / size) }, (_, index) =>
+        file(`${vector.name}.ndjson`).subarray(index * size, (index + 1) * size)
+      )
+    ),
+    vector.known === undefined ? {} : { known: [vector.known] }
+  ).pipe(
+    Effect.result,
+    Effect.map(
+      Result.match({
+        onFailure: (): Expected => ({ verdict: "notChecked" }),
+        onSuccess: (verdict): Expected =>
+          verdict._tag === "Intact"
+            ? { verdict: "intact", entries: verdict.entries, redacted: verdict.redacted }
+            : { verdict: "broken", seq: verdict.seq, why: verdict.why }
+      })
+    )
+  )
+
+describe("the committed vectors", () => {
+  it.effect("are what the script makes", () =>
+    Effect.gen(function* () {
+      const vectors = yield* make
+      assert.strictEqual(file("vectors.json").toString(), listOf(vectors))
+      for (const { name, bytes } of vectors) {
+        assert.isTrue(file(`${name}.ndjson`).equals(bytes), `${name}.ndjson: run test/vectors/generate.ts`)
+      }
+    })
+  )
+
+  for (const vector of list) {
+    it.effect(`${vector.name}: ${vector.what}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* judged(vector, 1 << 20), vector.expected)
+        // However the bytes are cut, the verdict is the same.
+        assert.deepStrictEqual(yield* judged(vector, 17), vector.expected)
+      })
+    )
+  }
+
+  it("have a case for every way to be broken, but for columns, which exports do not have", () => {
+    const whys = new Set(list.flatMap(({ expected }) => (expected.verdict === "broken" ? [expected.why] : [])))
+    assert.deepStrictEqual([...whys].sort(), [
+      "duplicate",
+      "hash-edited",
+      "head-mismatch",
+      "malformed",
+      "missing",
+      "payload-edited",
+      "prev-mismatch",
+      "reordered",
+      "text-edited",
+      "truncated"
+    ])
+  })
+})
