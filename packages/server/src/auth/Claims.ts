@@ -85,7 +85,10 @@ export const identityOf = (claims: JWTPayload, at: Circumstances): Result.Result
 
   if (!isName(claims.sub)) return refuse("malformed", "sub is not a name")
   if (claims["cnf"] !== undefined) {
-    return refuse("sender_bound", "the token is bound to a key of its client (cnf), and was presented as a bearer token")
+    return refuse(
+      "sender_bound",
+      "the token is bound to a key of its client (cnf), and was presented as a bearer token"
+    )
   }
 
   const clientId = clientOf(claims, issuer, at.type)
@@ -118,7 +121,10 @@ export const identityOf = (claims: JWTPayload, at: Circumstances): Result.Result
   const found = claimAt(claims, issuer.groups_claim) ?? []
   const groups: ReadonlyArray<unknown> = Array.isArray(found) ? found : [found]
   if (groups.length > mostGroups || !groups.every(isName)) {
-    return refuse("malformed", `${quoted(issuer.groups_claim)} is neither a text nor a list of at most ${mostGroups} texts`)
+    return refuse(
+      "malformed",
+      `${quoted(issuer.groups_claim)} is neither a text nor a list of at most ${mostGroups} texts`
+    )
   }
 
   const issuedAt = instant(claims.iat)
@@ -127,7 +133,8 @@ export const identityOf = (claims: JWTPayload, at: Circumstances): Result.Result
   const authTime = claims["auth_time"] === undefined ? null : instant(claims["auth_time"])
   if (authTime === undefined) return refuse("malformed", "auth_time is not an instant")
   const amr: unknown = claims["amr"] ?? []
-  if (!Array.isArray(amr) || amr.length > 50 || !amr.every(isName)) return refuse("malformed", "amr is not a list of texts")
+  if (!Array.isArray(amr) || amr.length > 50 || !amr.every(isName))
+    return refuse("malformed", "amr is not a list of texts")
   const acr = claims["acr"] ?? null
   if (acr !== null && !isName(acr)) return refuse("malformed", "acr is not a text")
 

@@ -13,14 +13,18 @@ import type { IssuerConfig } from "../config/Keys.ts"
 import { quoted } from "./TokenRefused.ts"
 
 /** The keys could not be read. `detail` is for the operator. */
-export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{ readonly detail: string }> {}
+export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{
+  readonly detail: string
+  /** The connection broke before an answer. */
+  readonly isBroken: boolean
+}> {}
 
 /** Largest document that is read. */
 const sizeLimit = 1024 * 1024
 
 const mostKeys = 200
 
-const unavailable = (detail: string) => new KeysUnavailable({ detail })
+const unavailable = (detail: string) => new KeysUnavailable({ detail, isBroken: false })
 
 const readBounded = async (response: Response, url: string): Promise<string> => {
   const chunks: Array<Uint8Array> = []
@@ -52,9 +56,11 @@ const fetchJson = (url: string, timeout: Duration.Duration): Effect.Effect<unkno
       if (error instanceof SyntaxError) return unavailable(`${url} does not answer with JSON`)
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
       const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause)
-      return unavailable(`${url} cannot be reached: ${code.slice(0, 200)}`)
+      return new KeysUnavailable({ detail: `${url} cannot be reached: ${code.slice(0, 200)}`, isBroken: true })
     }
   }).pipe(
+    // A connection kept from the last reading may have been closed by the issuer since: that says nothing about it.
+    Effect.retry({ times: 1, while: (error) => error.isBroken }),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(unavailable(`${url} does not answer within ${Duration.format(timeout)}`))
@@ -106,7 +112,8 @@ export const readKeys = (
   Effect.gen(function* () {
     const at = yield* keysUrl(issuer, timeout)
     const keys = property(yield* fetchJson(at, timeout), "keys")
-    if (!Array.isArray(keys) || keys.length > mostKeys) return yield* unavailable(`${at} does not answer with a key set`)
+    if (!Array.isArray(keys) || keys.length > mostKeys)
+      return yield* unavailable(`${at} does not answer with a key set`)
     // Secret keys have no business in a published set; a token "signed" with one would be anybody's.
     const usable = keys.filter((key) => typeof property(key, "kty") === "string" && property(key, "kty") !== "oct")
     if (usable.length === 0) return yield* unavailable(`${at} holds no public key`)

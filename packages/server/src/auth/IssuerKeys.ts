@@ -63,37 +63,41 @@ export const make = (issuer: IssuerConfig, times: KeyTimes): Effect.Effect<Issue
 
     const usable = (now: number): Held | null => (held !== null && now - held.readAt <= usableFor ? held : null)
 
-    const pauseAfterFailure = () => Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 10))
+    /** How long to leave the issuer alone after the last reading, if that failed. */
+    const pause = () => (failures === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 10)))
 
-    /** Reads the keys, unless somebody did within `pause` while this waited for its turn. */
-    const read = (pause: number) =>
+    /** Reads the keys, if that is still called for when its turn has come. */
+    const readIf = (isDue: (now: number) => boolean) =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
-        if (now - attemptedAt < pause) return
+        if (!isDue(now)) return
         attemptedAt = now
         const keys = yield* Effect.result(readKeys(issuer, times.fetch_timeout))
         if (keys._tag === "Success") {
           held = { find: createLocalJWKSet(keys.success), readAt: now }
           failures = 0
           trouble = null
-        } else {
-          failures += 1
-          if (trouble !== keys.failure.detail) {
-            yield* Effect.logWarning("the issuer's signing keys cannot be read").pipe(
-              Effect.annotateLogs({ issuer: issuer.issuer, detail: keys.failure.detail })
-            )
-          }
-          trouble = keys.failure.detail
+          return
         }
+        failures += 1
+        const { detail } = keys.failure
+        if (trouble !== detail) {
+          yield* Effect.logWarning("the issuer's signing keys cannot be read").pipe(
+            Effect.annotateLogs({ issuer: issuer.issuer, detail })
+          )
+        }
+        trouble = detail
       })
 
-    /** Brings the keys up to date when they are due, without waiting for a reading that is under way. */
+    const isFresh = (now: number) => held !== null && now - held.readAt <= ttl
+
+    /** The keys, brought up to date when they are due, without waiting for a reading that others began. */
     const current = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      if (held !== null && now - held.readAt <= ttl) return held
-      const pause = failures === 0 ? 0 : pauseAfterFailure()
-      if (usable(now) === null) yield* reading.withPermits(1)(read(pause))
-      else yield* reading.withPermitsIfAvailable(1)(read(pause))
+      if (isFresh(now)) return held
+      const renew = readIf((then) => !isFresh(then) && then - attemptedAt >= pause())
+      if (usable(now) === null) yield* reading.withPermits(1)(renew)
+      else yield* reading.withPermitsIfAvailable(1)(renew)
       return usable(yield* Clock.currentTimeMillis)
     })
 
@@ -115,7 +119,9 @@ export const make = (issuer: IssuerConfig, times: KeyTimes): Effect.Effect<Issue
       return yield* lookUp(keys, header).pipe(
         Effect.catch((refusal) =>
           Effect.gen(function* () {
-            yield* reading.withPermits(1)(read(Math.max(cooldown, failures === 0 ? 0 : pauseAfterFailure())))
+            yield* reading.withPermits(1)(
+              readIf((now) => held === keys && now - attemptedAt >= Math.max(cooldown, pause()))
+            )
             const renewed = usable(yield* Clock.currentTimeMillis)
             return renewed === null || renewed === keys ? yield* refusal : yield* lookUp(renewed, header)
           })
@@ -127,7 +133,7 @@ export const make = (issuer: IssuerConfig, times: KeyTimes): Effect.Effect<Issue
     yield* Effect.forkScoped(
       Effect.gen(function* () {
         yield* current
-        yield* Effect.sleep(Duration.millis(failures === 0 ? ttl + 1 : pauseAfterFailure()))
+        yield* Effect.sleep(Duration.millis(failures === 0 ? ttl + 1 : pause()))
       }).pipe(Effect.forever)
     )
 

@@ -58,7 +58,8 @@ const fail = (reason: TokenRefusal, detail: string, issuer: string | null = null
 const inspect = (token: string): Result.Result<Inspected, TokenRefused> => {
   if (token.length > longestToken) return Result.fail(fail("malformed", `longer than ${longestToken} characters`))
   // One signature: the compact form has three parts. Five is encrypted, braces are the JSON form with several.
-  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/u.test(token)) return Result.fail(fail("malformed", "not a signed token in compact form"))
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/u.test(token))
+    return Result.fail(fail("malformed", "not a signed token in compact form"))
   let header: ProtectedHeaderParameters
   let claims: JWTPayload
   try {
@@ -69,7 +70,8 @@ const inspect = (token: string): Result.Result<Inspected, TokenRefused> => {
     return Result.fail(fail("malformed", "header or claims are not JSON objects"))
   }
   if (typeof header.alg !== "string") return Result.fail(fail("malformed", "the header names no algorithm"))
-  if (header.alg.toLowerCase() === "none" || token.endsWith(".")) return Result.fail(fail("unsigned", "the token is not signed"))
+  if (header.alg.toLowerCase() === "none" || token.endsWith("."))
+    return Result.fail(fail("unsigned", "the token is not signed"))
   const type = typeof header.typ === "string" ? header.typ.toLowerCase().replace(/^application\//u, "") : undefined
   if (!accessTypes.has(type)) return Result.fail(fail("malformed", `a token of type ${quoted(type)} grants no access`))
   return Result.succeed({ header, claims, type })

@@ -16,7 +16,10 @@ const roles = Kinds.textsOf(
 export const providers = section("Where rights can be granted.", {
   mock: optionalSection("Grants nothing anywhere: for trying out, tests and drills.", {
     latency: defaulted(Kinds.duration("0s", "1m"), "0s", { description: "How long each call pretends to take." }),
-    max_duration: defaulted(Kinds.duration("1s", "720h"), "12h", { description: "The longest grant." })
+    max_duration: defaulted(Kinds.duration("1s", "720h"), "12h", { description: "The longest grant." }),
+    state_file: optional(Kinds.path, { description: "Keep what is granted in this file, so that it outlives the daemon." }),
+    journal_file: optional(Kinds.path, { description: "Write every call to this file, one JSON object a line." }),
+    control_file: optional(Kinds.path, { description: "Faults for the next calls, read before each: for drills." })
   }),
   aws: optionalSection("Sessions of AWS roles.", {
     mode: defaulted(Kinds.oneOf("sts_assume_role"), "sts_assume_role", { description: "How rights are granted." }),
@@ -38,11 +41,20 @@ export const providers = section("Where rights can be granted.", {
     roles: required(roles, {
       description: "Names of the roles that may be asked for; `*` stands for any characters."
     }),
+    account_id: optional(Kinds.pattern("account id", "twelve digits, in quotes", /^\d{12}$/u), {
+      description: "The account that the daemon's own identity lives in; otherwise the first of `accounts`."
+    }),
+    revoker_role_arn_template: optional(Kinds.text, {
+      description: "A role in every other account that may `iam:PutRolePolicy` there, with {scope} for the account."
+    }),
     external_id: optional(Kinds.text, {
       description: "Sent as `ExternalId`, where the roles' trust policies ask for one."
     }),
     endpoint_url: optional(Kinds.url, {
       description: "Another endpoint for STS and IAM, for tests and private links."
+    }),
+    child_endpoint_url: optional(Kinds.url, {
+      description: "`AWS_ENDPOINT_URL` for the programs that `jitsudo exec` runs."
     }),
     session_tags: defaulted(Kinds.flag, false, {
       description: "Tag sessions with request and requester. Needs `sts:TagSession`."
