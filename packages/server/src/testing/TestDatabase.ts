@@ -98,14 +98,28 @@ export const pass = (seconds: number): Effect.Effect<void, SqlError, SqlClient.S
     (sql) => sql`UPDATE jitsudo.test_clock SET ahead = ahead + ${BigInt(Math.round(seconds * 1_000))}`
   )
 
+const filled = [
+  "requests",
+  "request_audience",
+  "principals",
+  "locks",
+  "policy_modules",
+  "credentials",
+  "idempotency",
+  "jobs",
+  "job_serials",
+  "audit",
+  "audit_text",
+  "steps"
+]
+
 /** Removes every row and starts the revisions and the log anew: for databases that are slow to make. Needs a superuser. */
 export const empty: Effect.Effect<void, SqlError, SqlClient.SqlClient> = SqlClient.SqlClient.use((sql) =>
   sql.withTransaction(
     Effect.gen(function* () {
       yield* sql`SET LOCAL session_replication_role = replica`
-      yield* sql`TRUNCATE jitsudo.requests, jitsudo.request_audience, jitsudo.principals, jitsudo.locks,
-        jitsudo.policy_modules, jitsudo.credentials, jitsudo.idempotency, jitsudo.jobs, jitsudo.job_serials,
-        jitsudo.audit, jitsudo.audit_text, jitsudo.steps`
+      // Not TRUNCATE: it makes new files for every table, which takes longer than removing a few rows.
+      for (const table of filled) yield* sql`DELETE FROM jitsudo.${sql(table)}`
       yield* sql`DELETE FROM jitsudo.policy_revisions WHERE revision > 0`
       yield* sql`UPDATE jitsudo.revisions SET revision = 0`
       yield* sql`UPDATE jitsudo.audit_head SET seq = 0, hash = decode(repeat('00', 32), 'hex')`

@@ -6,6 +6,7 @@ declare module "vitest" {
     skipReason?: string
   }
   interface ProvidedContext {
+    readonly scratch: string
     readonly postgres: { readonly url: string; readonly version: string } | { readonly unavailable: string }
   }
 }

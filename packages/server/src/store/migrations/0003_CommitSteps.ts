@@ -90,8 +90,8 @@ export const statements: ReadonlyArray<string> = [
            WHEN 'principal' THEN coalesce((SELECT p.version FROM jitsudo.principals p WHERE p.key = g.id), 0)
            WHEN 'policy' THEN v_policy
            WHEN 'locks' THEN v_locks
-           WHEN 'lease' THEN coalesce((SELECT j.lease FROM jitsudo.jobs j
-             WHERE j.id = g.id AND NOT j.dead AND j.lease_until > v_now), 0)
+           WHEN 'lease' THEN (SELECT j.lease FROM jitsudo.jobs j
+             WHERE j.id = g.id AND NOT j.dead AND j.lease_until > v_now)
            WHEN 'lock' THEN (SELECT count(*) FROM jitsudo.locks l WHERE l.id = g.id)
            WHEN 'idempotency' THEN (SELECT count(*) FROM jitsudo.idempotency k
              WHERE k.id = g.id AND k.created_at > v_now - 86400000)
