@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 /** `@jitsudo/source` resolves workspace imports to `src/*.ts`, so tests need no build. */
 export default defineConfig({
   resolve: { conditions: ["@jitsudo/source"] },
-  ssr: { resolve: { conditions: ["@jitsudo/source", "node", "module", "default"] } },
+  ssr: { resolve: { conditions: ["@jitsudo/source", "node", "default"] } },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,

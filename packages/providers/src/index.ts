@@ -1,1 +1,2 @@
-export {}
+export * as aws from "./aws/index.ts"
+export * as mock from "./mock/index.ts"

@@ -10,7 +10,7 @@
  * The file holds the mock's session tokens, which open nothing; it is created for its owner only all the same.
  */
 import { closeSync, existsSync, openSync, readSync, writeSync } from "node:fs"
-import { Time } from "@jitsudo/core"
+import type { Time } from "@jitsudo/core"
 
 export interface MockGrant {
   readonly requestId: string

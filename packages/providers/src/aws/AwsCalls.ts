@@ -1,0 +1,178 @@
+/**
+ * The calls to AWS, each with its limit of time and its errors in the port's words.
+ *
+ * 1. `AssumeRole` is tried once: a repeat by the SDK after a lost answer would hide that there are two sessions. The
+ *    engine tries again. `PutRolePolicy` and `GetRole` are safe to repeat and are.
+ * 2. IAM is asked in the account of the role: directly in the daemon's own, else as the revoker role there.
+ */
+import type { AssumeRoleCommandInput, AssumeRoleCommandOutput } from "@aws-sdk/client-sts"
+import type { IAMClient } from "@aws-sdk/client-iam"
+import type { Provider } from "@jitsudo/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { AwsConfig } from "./AwsConfig.ts"
+import * as AwsError from "./AwsError.ts"
+import type { AwsSdk } from "./AwsSdk.ts"
+import * as RoleArn from "./RoleArn.ts"
+
+/** Credentials for the daemon's own identity; the SDK's default chain when absent. */
+export interface OwnCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+}
+
+export interface AwsCalls {
+  readonly assumeRole: (
+    input: AssumeRoleCommandInput & { readonly RoleArn: string }
+  ) => Effect.Effect<AssumeRoleCommandOutput, Provider.ProviderError>
+  /** Replaces the inline policy of a role. `quota` when IAM has no room for it. */
+  readonly putRolePolicy: (
+    roleArn: string,
+    account: string,
+    policyName: string,
+    document: string
+  ) => Effect.Effect<"put" | "quota", Provider.ProviderError>
+  /** A role's longest session, in seconds. */
+  readonly maxSessionSeconds: (roleArn: string, account: string) => Effect.Effect<number, Provider.ProviderError>
+}
+
+/** Left of a revoker session before it is renewed. */
+const renewBeforeMillis = 300_000
+
+export const make = (sdk: AwsSdk, config: AwsConfig, own: OwnCredentials | undefined): AwsCalls => {
+  const shared = {
+    region: config.region,
+    ...(config.endpoint_url === undefined ? {} : { endpoint: config.endpoint_url }),
+    requestHandler: {
+      connectionTimeout: Math.min(5, config.timeout_seconds) * 1000,
+      requestTimeout: config.timeout_seconds * 1000,
+      throwOnRequestTimeout: true
+    }
+  }
+  const identity = own === undefined ? {} : { credentials: own }
+  const sts = new sdk.sts.STSClient({ ...shared, ...identity, maxAttempts: 1 })
+  const iamAs = (credentials: { readonly credentials?: OwnCredentials }): IAMClient =>
+    new sdk.iam.IAMClient({ ...shared, ...credentials, maxAttempts: 2 })
+  const home = iamAs(identity)
+  const revokers = new Map<string, { readonly client: IAMClient; readonly expires: number }>()
+
+  const call = <A>(
+    doing: AwsError.Doing,
+    run: (signal: AbortSignal) => Promise<A>
+  ): Effect.Effect<A, Provider.ProviderError> =>
+    Effect.tryPromise({ try: (signal) => run(signal), catch: (thrown) => AwsError.fromSdk(thrown, doing) }).pipe(
+      Effect.timeoutOrElse({
+        duration: config.timeout_seconds * 1000,
+        orElse: () => Effect.fail(AwsError.outOfTime(config.timeout_seconds, doing))
+      })
+    )
+
+  const externalId = config.external_id === undefined ? {} : { ExternalId: config.external_id }
+
+  const trust = [
+    config.external_id === undefined ? null : "with the configured external id",
+    config.session_tags ? "and sts:TagSession (`session_tags`)" : null,
+    config.source_identity ? "and sts:SetSourceIdentity (`source_identity`)" : null
+  ].filter((part) => part !== null)
+
+  const assumeRole: AwsCalls["assumeRole"] = (input) =>
+    call(
+      {
+        action: "sts:AssumeRole",
+        on: input.RoleArn,
+        also: ["The role's trust policy must allow it too,", ...trust].join(" ").replace(/,$/u, ".")
+      },
+      (abortSignal) => sts.send(new sdk.sts.AssumeRoleCommand({ ...input, ...externalId }), { abortSignal })
+    )
+
+  /** IAM in the account of the role. */
+  const iamIn = (account: string): Effect.Effect<IAMClient, Provider.ProviderError> =>
+    Effect.gen(function* () {
+      const template = config.revoker_role_arn_template
+      if (account === config.account_id || template === undefined) return home
+      const now = yield* Clock.currentTimeMillis
+      const kept = revokers.get(account)
+      if (kept !== undefined && kept.expires - renewBeforeMillis > now) return kept.client
+      const arn = RoleArn.expand(template, account, "")
+      const doing = { action: "sts:AssumeRole", on: arn, also: "It is the revoker role of that account." }
+      const { Credentials: credentials } = yield* call(doing, (abortSignal) =>
+        sts.send(
+          // The name is outside of `jitsudo-*`, which a folded denial would match.
+          new sdk.sts.AssumeRoleCommand({
+            RoleArn: arn,
+            RoleSessionName: "jitsudod-revoker",
+            DurationSeconds: 900,
+            ...externalId
+          }),
+          { abortSignal }
+        )
+      ).pipe(
+        // A revoker session that nobody got the answer for changes nothing that was asked for.
+        Effect.catchTag("ProviderError", (failure) => Effect.fail(AwsError.withoutEffect(failure)))
+      )
+      if (
+        credentials?.AccessKeyId === undefined ||
+        credentials.SecretAccessKey === undefined ||
+        credentials.SessionToken === undefined
+      ) {
+        return yield* AwsError.withoutEffect(AwsError.fromSdk(new Error("no credentials"), doing))
+      }
+      const client = iamAs({
+        credentials: {
+          accessKeyId: credentials.AccessKeyId,
+          secretAccessKey: credentials.SecretAccessKey,
+          sessionToken: credentials.SessionToken
+        }
+      })
+      revokers.set(account, { client, expires: credentials.Expiration?.getTime() ?? now })
+      return client
+    })
+
+  /** A call to IAM; a session that AWS no longer accepts is forgotten, so that the next try gets another. */
+  const iam = <A>(
+    account: string,
+    doing: AwsError.Doing,
+    run: (client: IAMClient, signal: AbortSignal) => Promise<A>
+  ): Effect.Effect<A, Provider.ProviderError> =>
+    Effect.flatMap(iamIn(account), (client) =>
+      Effect.tapError(
+        call(doing, (signal) => run(client, signal)),
+        (failure) =>
+          Effect.sync(() => {
+            if (failure.reason === "ProviderDenied") revokers.delete(account)
+          })
+      )
+    )
+
+  return {
+    assumeRole,
+    putRolePolicy: (roleArn, account, policyName, document) =>
+      iam(account, { action: "iam:PutRolePolicy", on: roleArn }, (client, abortSignal) =>
+        client
+          .send(
+            new sdk.iam.PutRolePolicyCommand({
+              RoleName: RoleArn.nameIn(roleArn),
+              PolicyName: policyName,
+              PolicyDocument: document
+            }),
+            { abortSignal }
+          )
+          .then(
+            () => "put" as const,
+            (thrown: unknown) => {
+              if (AwsError.codeOf(thrown) === "LimitExceeded") return "quota" as const
+              throw thrown
+            }
+          )
+      ),
+    maxSessionSeconds: (roleArn, account) =>
+      Effect.map(
+        iam(account, { action: "iam:GetRole", on: roleArn }, (client, abortSignal) =>
+          client.send(new sdk.iam.GetRoleCommand({ RoleName: RoleArn.nameIn(roleArn) }), { abortSignal })
+        ),
+        // AWS leaves it out where it is the default of an hour.
+        ({ Role: role }) => role?.MaxSessionDuration ?? 3600
+      )
+  }
+}

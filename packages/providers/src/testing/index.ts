@@ -1,0 +1,3 @@
+export * as AwsWire from "./AwsWire.ts"
+export { ContractViolation, ProviderContract, hostileTexts } from "@jitsudo/core/testing"
+export type { Case, DeclaredGap, HostileText, LiveRight, PlatformFaults, ProviderFixture } from "@jitsudo/core/testing"
