@@ -1,6 +1,7 @@
 export * as AuditChainContract from "./AuditChainContract.ts"
 export type { Case, DeclaredGap } from "./Case.ts"
 export { ContractViolation } from "./ContractViolation.ts"
+export * as Faults from "./Faults.ts"
 export * as Fixtures from "./Fixtures.ts"
 export { hostileTexts, type HostileText } from "./HostileText.ts"
 export * as JobsContract from "./JobsContract.ts"
