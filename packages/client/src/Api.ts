@@ -102,7 +102,13 @@ export class Requests extends HttpApiGroup.make("requests")
     HttpApiEndpoint.get("watch", "/:id/events", {
       params: id,
       headers: { "last-event-id": Schema.optionalKey(Schema.String) },
-      success: HttpApiSchema.StreamSse({ data: Dto.ElevationRequest }),
+      success: HttpApiSchema.StreamSse({
+        events: Schema.Struct({
+          id: Schema.String,
+          event: Schema.Literal("request"),
+          data: Schema.fromJsonString(Dto.ElevationRequest)
+        })
+      }),
       error
     }).annotate(OpenApi.Summary, "Follow a request until it is over; the event id is its version")
   )

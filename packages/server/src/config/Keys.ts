@@ -95,6 +95,9 @@ const policy = section("How policy is evaluated.", {
       provider: defaulted(Kinds.text, "*", { description: "Provider name or pattern; `*` stands for any characters." }),
       role: defaulted(Kinds.text, "*", { description: "Role or pattern." }),
       scope: defaulted(Kinds.text, "*", { description: "Resource scope or pattern." }),
+      ticket: optional(Kinds.text, {
+        description: "Only for requests whose metadata names this `ticket`, or one of this pattern."
+      }),
       labels: required(Kinds.labels, { description: "The labels, such as `blast_radius: high`." })
     }
   )

@@ -17,7 +17,9 @@ export const providers = section("Where rights can be granted.", {
   mock: optionalSection("Grants nothing anywhere: for trying out, tests and drills.", {
     latency: defaulted(Kinds.duration("0s", "1m"), "0s", { description: "How long each call pretends to take." }),
     max_duration: defaulted(Kinds.duration("1s", "720h"), "12h", { description: "The longest grant." }),
-    state_file: optional(Kinds.path, { description: "Keep what is granted in this file, so that it outlives the daemon." }),
+    state_file: optional(Kinds.path, {
+      description: "Keep what is granted in this file, so that it outlives the daemon."
+    }),
     journal_file: optional(Kinds.path, { description: "Write every call to this file, one JSON object a line." }),
     control_file: optional(Kinds.path, { description: "Faults for the next calls, read before each: for drills." })
   }),

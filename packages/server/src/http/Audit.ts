@@ -1,0 +1,137 @@
+/** The audit log over HTTP: auditors read everything, others the entries of requests that they may see. */
+import { Export } from "@jitsudo/audit"
+import { Api } from "@jitsudo/client"
+import {
+  Access,
+  AuditChain,
+  AuditRecord,
+  ElevationError,
+  Elevations,
+  Principal,
+  Records,
+  Settings,
+  Transitions
+} from "@jitsudo/core"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Stream from "effect/Stream"
+import { toProblem } from "./Failure.ts"
+import { timeOf } from "./Requests.ts"
+import * as View from "./View.ts"
+
+const trouble = (error: AuditChain.AuditChainError): ElevationError.ElevationError =>
+  new ElevationError.Unavailable({
+    what: "store",
+    message: "the log cannot be read now",
+    retryAfterSeconds: error.retryable ? 1 : 60
+  })
+
+const invalid = (field: string, message: string) =>
+  ElevationError.decline("invalid_input", `${field} ${message}`, "correct it and ask again", {
+    problems: [{ field, message }]
+  })
+
+const actionOf = (
+  text: string | undefined
+): Effect.Effect<AuditRecord.AuditAction | undefined, ElevationError.Refused> => {
+  if (text === undefined) return Effect.succeed(undefined)
+  const action = AuditRecord.auditActions.find((one) => one === text)
+  return action === undefined ? Effect.fail(invalid("action", "is not an action of this log")) : Effect.succeed(action)
+}
+
+const auditorsOnly = ElevationError.refuse(
+  "not_permitted",
+  "the whole log is for auditors and administrators",
+  "the entries of one request: add `requestId`, or `jitsudo audit --request ID`"
+)
+
+export const layerNoDeps = HttpApiBuilder.group(
+  Api.Api,
+  "audit",
+  Effect.fn(function* (handlers) {
+    const chain = yield* AuditChain.AuditChain
+    const elevations = yield* Elevations.Elevations
+    const settings = yield* Settings.Settings
+    const transitions = yield* Transitions.Transitions
+
+    const mustAudit = (by: Principal.Principal): Effect.Effect<void, ElevationError.ElevationError> =>
+      Access.isAuditor(by, settings) ? Effect.void : Effect.fail(auditorsOnly)
+
+    const head = Effect.mapError(chain.head, trouble)
+
+    return handlers.handleAll({
+      query: Effect.fn(function* ({ query }) {
+        const by = yield* Api.Caller
+        const read = Effect.gen(function* () {
+          if (!Access.isAuditor(by.principal, settings)) {
+            if (query.requestId === undefined) return yield* auditorsOnly
+            yield* elevations.get(by.principal, query.requestId)
+          }
+          const action = yield* actionOf(query.action)
+          const since = yield* timeOf("since", query.since)
+          const until = yield* timeOf("until", query.until)
+          return yield* chain
+            .query({
+              filter: {
+                ...(query.actor === undefined ? {} : { actor: query.actor }),
+                ...(action === undefined ? {} : { action }),
+                ...(query.requestId === undefined ? {} : { requestId: query.requestId }),
+                ...(query.provider === undefined ? {} : { provider: query.provider }),
+                ...(query.outcome === undefined ? {} : { outcome: query.outcome }),
+                ...(since === undefined ? {} : { since }),
+                ...(until === undefined ? {} : { until })
+              },
+              limit: query.limit ?? 100,
+              order: query.order ?? "newest",
+              ...(query.cursor === undefined ? {} : { cursor: query.cursor })
+            })
+            .pipe(
+              Effect.mapError((error) =>
+                error._tag === "InvalidCursor" ? invalid("cursor", "is not one of this listing") : trouble(error)
+              )
+            )
+        })
+        const page = yield* toProblem(read)
+        return { items: page.items.map(View.entry), nextCursor: page.nextCursor }
+      }),
+      head: Effect.fn(function* () {
+        const by = yield* Api.Caller
+        return yield* toProblem(Effect.andThen(mustAudit(by.principal), head))
+      }),
+      export: Effect.fn(function* ({ query }) {
+        const by = yield* Api.Caller
+        const range = yield* toProblem(
+          Effect.gen(function* () {
+            yield* mustAudit(by.principal)
+            const last = (yield* head).seq
+            const from = query.from ?? 1
+            const to = Math.min(query.to ?? last, last)
+            if (from < 1) return yield* invalid("from", "must be 1 or more")
+            // The export is in the log before its first byte leaves; it is not part of what it exports.
+            const { now } = yield* transitions.facts({})
+            yield* transitions
+              .commit({
+                now,
+                records: [Records.plain(Records.actorOf(by.principal), "audit.exported", "success", { from, to })]
+              })
+              .pipe(Effect.catchTag("StepConflict", (conflict) => Effect.die(conflict)))
+            const before =
+              from <= 1
+                ? []
+                : yield* Effect.mapError(
+                    chain.read({ from: from - 1, to: from - 1, limit: 1, order: "oldest" }),
+                    trouble
+                  )
+            const start = before[0]
+            return {
+              from,
+              to,
+              start: start === undefined ? { seq: 0, hash: "0".repeat(64) } : { seq: start.seq, hash: start.hash }
+            }
+          })
+        )
+        return Export.encode(range.start, chain.stream({ from: range.from, to: range.to })).pipe(Stream.encodeText)
+      })
+    })
+  })
+)
