@@ -1,16 +1,30 @@
 /** The listener: the API, its description and pages about it, metrics, and what surrounds them. */
 import { Api } from "@jitsudo/client"
+import type {
+  AuditChain,
+  Elevations,
+  PolicyAdmin,
+  Principals as CorePrincipals,
+  Provider,
+  Settings,
+  Store,
+  Transitions
+} from "@jitsudo/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
+import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import { readFileSync } from "node:fs"
+import type { Tokens } from "../auth/Tokens.ts"
+import type { PolicyAuthoring } from "../policy/PolicyAuthoring.ts"
 import * as Audit from "./Audit.ts"
 import * as Authentication from "./Authentication.ts"
 import * as Decoding from "./Decoding.ts"
@@ -61,8 +75,22 @@ const handlers = Layer.mergeAll(
   Meta.layerNoDeps
 )
 
+/** What the listener calls. */
+export type Needs =
+  | AuditChain.AuditChain
+  | Elevations.Elevations
+  | PolicyAdmin.PolicyAdmin
+  | PolicyAuthoring
+  | CorePrincipals.Principals
+  | Provider.Providers
+  | Settings.Settings
+  | Store.Store
+  | Tokens
+  | Transitions.Transitions
+  | Meta.Host
+
 /** Serves until the scope closes: then it stops accepting, lets requests finish for `drain`, and closes. */
-export const layer = (options: ServerOptions) => {
+export const layer = (options: ServerOptions): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, Needs> => {
   const guards = Layer.mergeAll(Authentication.layer, Decoding.layer).pipe(
     Layer.provide(Limits.layer(options.limits)),
     Layer.provide(RefusedLog.layer)
