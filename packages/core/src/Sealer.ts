@@ -126,10 +126,9 @@ export const make = Effect.fnUntraced(function* (keys: ReadonlyArray<SealingKey>
         catch: () => refused
       })
       const parsed: unknown = JSON.parse(new TextDecoder().decode(plain))
-      const credentials: Record<string, string> = {}
       if (typeof parsed !== "object" || parsed === null) return yield* refused
-      for (const [name, value] of Object.entries(parsed)) credentials[name] = String(value)
-      return credentials
+      // Not by assignment: that would lose a member called `__proto__`.
+      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]))
     })
   })
 })

@@ -4,10 +4,8 @@
  *
  * A case is given an empty store of its own. What it did not expect (an error, a defect) is a violation of that case.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuditChain, type AuditChainError, type InvalidCursor } from "../AuditChain.ts"
 import { type AuditRecord, draft, type EntryDraft } from "../AuditRecord.ts"
@@ -22,6 +20,7 @@ import type { Case, DeclaredGap } from "./Case.ts"
 import { ContractViolation } from "./ContractViolation.ts"
 import * as Fixtures from "./Fixtures.ts"
 import { PassingTime } from "./PassingTime.ts"
+import { verdict } from "./Verdict.ts"
 
 /** What the three contracts need: one store behind three ports, and its clock. */
 export type StoreWorld = Store | Jobs | AuditChain | PassingTime
@@ -212,26 +211,13 @@ export const suiteOf = (sentences: ReadonlyArray<Sentence>, options: Options): S
   gaps: [],
   cases: sentences.map(({ name, run }) => ({
     name,
-    run: Effect.gen(function* () {
-      const store = yield* Store
-      const { pass } = yield* PassingTime
-      yield* run(deskFor(name, store, yield* Jobs, yield* AuditChain, pass))
-    }).pipe(
-      Effect.provide(options.layer, { local: true }),
-      Effect.exit,
-      Effect.flatMap((exit) => {
-        if (Exit.isSuccess(exit)) return Effect.void
-        const failure = exit.cause.reasons.find(Cause.isFailReason)?.error
-        return Effect.fail(
-          failure instanceof ContractViolation
-            ? failure
-            : new ContractViolation({
-                contract: name,
-                expected: "an answer",
-                found: failure === undefined ? Cause.pretty(exit.cause) : show(failure)
-              })
-        )
-      })
+    run: verdict(
+      name,
+      Effect.gen(function* () {
+        const store = yield* Store
+        const { pass } = yield* PassingTime
+        yield* run(deskFor(name, store, yield* Jobs, yield* AuditChain, pass))
+      }).pipe(Effect.provide(options.layer, { local: true }))
     )
   }))
 })

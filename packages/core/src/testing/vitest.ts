@@ -7,6 +7,7 @@ import type { Case, DeclaredGap } from "./Case.ts"
 import * as AuditChainContract from "./AuditChainContract.ts"
 import * as JobsContract from "./JobsContract.ts"
 import * as ProviderContract from "./ProviderContract.ts"
+import * as SealerContract from "./SealerContract.ts"
 import * as StoreContract from "./StoreContract.ts"
 import type { Options as StoreOptions } from "./StoreDesk.ts"
 
@@ -33,3 +34,7 @@ export const storeSuites = (name: string, options: StoreOptions): void => {
   suiteOf(`${name} keeps the Jobs contract`, JobsContract.suite(options))
   suiteOf(`${name} keeps the AuditChain contract`, AuditChainContract.suite(options))
 }
+
+/** The contract of a sealer. */
+export const sealerSuite = (name: string, options: SealerContract.Options): void =>
+  suiteOf(`${name} keeps the Sealer contract`, SealerContract.suite(options))
