@@ -57,7 +57,7 @@ interface Waiting {
 }
 
 /** How often a batch is tried over, and how long it may wait for the first and the last retry, in milliseconds. */
-const retries = { lost: 6, contention: 6, first: 20, longest: 1_000 } as const
+const retries = { lost: 8, contention: 6, first: 20, longest: 1_000 } as const
 
 /** Beyond the server's own time-out for a statement: then the connection itself is dead. */
 const replyTimeout = "13 seconds"

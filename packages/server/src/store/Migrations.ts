@@ -1,7 +1,8 @@
 /**
  * The schema: forward-only migrations, one SQL for PGlite and PostgreSQL 14 and newer.
  *
- * 1. A migration runs in one transaction under a table lock: of several processes one runs it, the others wait.
+ * 1. Everything that is missing is applied in one transaction under one lock: of several processes one does it, the
+ *    others wait and find nothing to do.
  * 2. A database whose schema is newer than this program is refused, never touched.
  * 3. After the migrations the daemon's role gets exactly the rights in `Grants.ts`.
  */
@@ -100,6 +101,21 @@ export const check: Effect.Effect<void, SchemaError, SqlClient.SqlClient> = Effe
 )
 
 /**
+ * Creates `jitsudo_app` where the user may, and gives it exactly the rights of `Grants.ts`. False when the role is
+ * missing and may not be created: then the daemon runs as the schema's owner, and the database does not keep it from
+ * writing around the commit function.
+ */
+const appRole: Effect.Effect<boolean, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* run([Grants.createRole])
+  const [found] = yield* sql<{ found: boolean }>`
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${Grants.role}) AS found`
+  if (found?.found !== true) return false
+  yield* run(Grants.grants)
+  return true
+})
+
+/**
  * Brings the schema up to date and sets the daemon role's rights. Gives what was applied; a repeat applies nothing.
  * Needs a user who owns the schema; `jitsudo_app` is created where that user may create roles.
  */
@@ -116,31 +132,27 @@ export const migrate: Effect.Effect<ReadonlyArray<Migration>, SchemaError, SqlCl
         message: `the schema could not be changed (${why}); nothing was changed`,
         cause
       })
-    yield* run([`CREATE SCHEMA IF NOT EXISTS jitsudo`]).pipe(
-      Effect.catchTag("SqlError", (error) => failed(error, error.reason._tag))
-    )
-    const done = yield* Migrator.make({})({ loader, table }).pipe(
-      Effect.catchTags({
-        SqlError: (error) => failed(error, error.reason._tag),
-        MigrationError: (error) => failed(error, error.message)
-      })
-    )
-    yield* appRole.pipe(Effect.catchTag("SqlError", unavailable))
+    const done = yield* sql
+      .withTransaction(
+        Effect.gen(function* () {
+          // One at a time, schema and rights included; a long migration is no statement that hangs.
+          yield* run([
+            `SET LOCAL statement_timeout = 0`,
+            `SET LOCAL lock_timeout = '60s'`,
+            `SELECT pg_advisory_xact_lock(hashtext('jitsudo migrations'))`,
+            `CREATE SCHEMA IF NOT EXISTS jitsudo`
+          ])
+          const done = yield* Migrator.make({})({ loader, table })
+          yield* appRole
+          return done
+        })
+      )
+      .pipe(
+        Effect.catchTags({
+          SqlError: (error) => failed(error, error.reason._tag),
+          MigrationError: (error) => failed(error, error.message)
+        })
+      )
     return done.map(([id, name]) => ({ id, name }))
   }
 ).pipe(Effect.withSpan("Migrations.migrate"))
-
-/**
- * Creates `jitsudo_app` where the user may, and gives it exactly the rights of `Grants.ts`. False when the role is
- * missing and may not be created: then the daemon runs as the schema's owner, and the database does not keep it from
- * writing around the commit function.
- */
-export const appRole: Effect.Effect<boolean, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  yield* run([Grants.createRole])
-  const [found] = yield* sql<{ found: boolean }>`
-    SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${Grants.role}) AS found`
-  if (found?.found !== true) return false
-  yield* sql.withTransaction(run(Grants.grants))
-  return true
-})

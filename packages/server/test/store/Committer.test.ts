@@ -61,6 +61,9 @@ const recorded = Effect.fnUntraced(function* (parts: Partial<Step.Step> = {}) {
   return stepAt(instant, { entries: [yield* entry(instant)], ...parts })
 })
 
+const failureOf = <A, E>(exit: Exit.Exit<A, E> | undefined): Effect.Effect<E> =>
+  exit === undefined ? Effect.die("there is no such exit") : Effect.orDie(Effect.flip(exit))
+
 /** Holds the head row from another session while `during` runs: every commit waits. */
 const withHeadHeld = <A, E, R>(during: Effect.Effect<A, E, R>) =>
   Effect.suspend(() =>
@@ -180,7 +183,7 @@ onPostgres("the committer", () => {
         expect(exits.filter(Exit.isSuccess).length).toBe(20)
         const failed = exits[steps.indexOf(faulty)]
         expect(failed !== undefined && Exit.isFailure(failed)).toBe(true)
-        const error = yield* Effect.flip(failed ?? Effect.void)
+        const error = yield* failureOf(failed)
         expect(error).toMatchObject({ _tag: "StoreError", reason: "invalid", outcome: "none", retryable: false })
         const rows = yield* logIsWhole
         for (const step of good) expect(rows.filter((row) => row.step_id === step.id).length).toBe(1)
@@ -209,7 +212,7 @@ onPostgres("the committer", () => {
         )
         const exits = yield* Effect.forEach(fibers, Fiber.await)
         expect(exits.slice(0, 5).every(Exit.isSuccess)).toBe(true)
-        const error = yield* Effect.flip(exits[5] ?? Effect.void)
+        const error = yield* failureOf(exits[5])
         expect(error).toMatchObject({ _tag: "StoreError", reason: "overloaded", outcome: "none", retryable: true })
       })
     ))
