@@ -1,8 +1,8 @@
 /**
  * The calls to AWS, each with its limit of time and its errors in the port's words.
  *
- * 1. `AssumeRole` is tried once: a repeat by the SDK after a lost answer would hide that there are two sessions. The
- *    engine tries again. `PutRolePolicy` and `GetRole` are safe to repeat and are.
+ * 1. The SDK tries once. A repeat of `AssumeRole` after a lost answer would hide that there are two sessions, and IAM's
+ *    full quota looks like throttling to the SDK. The engine tries again, later.
  * 2. IAM is asked in the account of the role: directly in the daemon's own, else as the revoker role there.
  */
 import type { AssumeRoleCommandInput, AssumeRoleCommandOutput } from "@aws-sdk/client-sts"
@@ -43,6 +43,7 @@ const renewBeforeMillis = 300_000
 export const make = (sdk: AwsSdk, config: AwsConfig, own: OwnCredentials | undefined): AwsCalls => {
   const shared = {
     region: config.region,
+    maxAttempts: 1,
     ...(config.endpoint_url === undefined ? {} : { endpoint: config.endpoint_url }),
     requestHandler: {
       connectionTimeout: Math.min(5, config.timeout_seconds) * 1000,
@@ -51,9 +52,9 @@ export const make = (sdk: AwsSdk, config: AwsConfig, own: OwnCredentials | undef
     }
   }
   const identity = own === undefined ? {} : { credentials: own }
-  const sts = new sdk.sts.STSClient({ ...shared, ...identity, maxAttempts: 1 })
+  const sts = new sdk.sts.STSClient({ ...shared, ...identity })
   const iamAs = (credentials: { readonly credentials?: OwnCredentials }): IAMClient =>
-    new sdk.iam.IAMClient({ ...shared, ...credentials, maxAttempts: 2 })
+    new sdk.iam.IAMClient({ ...shared, ...credentials })
   const home = iamAs(identity)
   const revokers = new Map<string, { readonly client: IAMClient; readonly expires: number }>()
 

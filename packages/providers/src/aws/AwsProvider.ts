@@ -234,7 +234,10 @@ export const fromCalls = (config: AwsConfig, calls: AwsCalls.AwsCalls): Provider
       const issuedAt = issuedAtIn(reference)
       return state === "active" && (issuedAt === null || issuedAt <= until)
     })
-    const cost = hit.length === 0 ? "no active grant is among them" : `${hit.length} active grants are among them`
+    const cost =
+      hit.length === 0
+        ? "no active grant is among them"
+        : `${hit.length} active ${hit.length === 1 ? "grant is" : "grants are"} among them`
     return (
       `the role's quota for inline policies is full: ${folded} ended sessions are denied together with every session ` +
       `that jitsudo issued for this role until ${Time.toRfc3339(until)}; ${cost}`

@@ -3,7 +3,7 @@
  */
 import { type Provider, type ProviderPlugin, Time } from "@jitsudo/core"
 import { AwsConfig, make, type Options } from "@jitsudo/providers/aws"
-import { AwsWire, type ProviderFixture } from "@jitsudo/providers/testing"
+import type { AwsWire, ProviderFixture } from "@jitsudo/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
@@ -65,12 +65,8 @@ export const liveRights = (wire: AwsWire.AwsWire) => {
 export const fixtureOf = (wire: AwsWire.AwsWire, provider: Provider.Provider): ProviderFixture => {
   const ask = (role: string) => ({ role, resourceScope: home, durationSeconds: 1800 })
   const action = { grant: "sts:AssumeRole", end: "iam:PutRolePolicy" } as const
-  const inject =
-    (kind: "throttle" | "unavailable" | "loseAnswer", times: { readonly grant: number; readonly end: number }) =>
-    (operation: "grant" | "end") =>
-      Effect.sync(() => {
-        for (let count = 0; count < times[operation]; count += 1) wire.inject(action[operation], { kind })
-      })
+  const inject = (kind: "throttle" | "unavailable" | "loseAnswer") => (operation: "grant" | "end") =>
+    Effect.sync(() => wire.inject(action[operation], { kind }))
   return {
     provider,
     asks: [ask("reader"), ask("admin")],
@@ -81,10 +77,9 @@ export const fixtureOf = (wire: AwsWire.AwsWire, provider: Provider.Provider): P
     advance: (seconds) => Effect.sync(() => wire.advance(seconds)),
     live: Effect.sync(() => liveRights(wire)),
     faults: {
-      // The SDK asks IAM twice.
-      failBefore: inject("unavailable", { grant: 1, end: 2 }),
-      loseAnswer: inject("loseAnswer", { grant: 1, end: 2 }),
-      throttle: inject("throttle", { grant: 1, end: 2 }),
+      failBefore: inject("unavailable"),
+      loseAnswer: inject("loseAnswer"),
+      throttle: inject("throttle"),
       hold: (operation) =>
         Effect.sync(() => {
           const held = wire.hold(action[operation])
