@@ -8,9 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
 
 const config = (fields: object = {}) => Schema.decodeUnknownSync(MockConfig)(fields, { onExcessProperty: "error" })
-const now = Time.make(1_800_000_000_000)
+const now = Time.make(4_000_000_000_000)
 const grantee = { issuer: "https://issuer.test", subject: "alice", email: "alice@example.com" }
 const canonical = { role: "reader", resourceScope: "here", durationSeconds: 60 }
 const grantOf = (requestId: string, at = now): Provider.GrantRequest => ({
@@ -138,6 +139,24 @@ describe("the mock provider", () => {
       const error = yield* Effect.flip(mock.provider.grant(grantOf("req_2")))
       assert.strictEqual(error.effect, "none")
       assert.include(error.hint, "control_file")
+    })
+  )
+
+  it.effect("lists after a restart what lives, and not what expired meanwhile", () =>
+    Effect.gen(function* () {
+      const where = yield* files
+      const first = make(config(where))
+      yield* first.provider.grant(grantOf("req_1"))
+      yield* first.provider.grant({
+        ...grantOf("req_2"),
+        canonical: { ...canonical, durationSeconds: 3600 }
+      })
+      yield* TestClock.setTime(Time.plusSeconds(now, 61))
+      const listed = yield* make(config(where)).provider.list()
+      assert.deepStrictEqual(
+        listed.map(({ requestId }) => requestId),
+        ["req_2"]
+      )
     })
   )
 

@@ -191,7 +191,7 @@ export const make = (config: MockConfig): Mock => {
   const live = (now: Time.Time): ReadonlyArray<MockState.MockGrant> =>
     [...state.grants().values()].filter((grant) => MockState.isAlive(grant, now, config.native_expiry))
 
-  /** The latest `now` that the platform was given: what `list` goes by, which carries none. */
+  /** `list` carries no `now`: it goes by the latest that this process was given, or its clock. */
   let latest = Time.make(0)
   const seen = (now: Time.Time): void => {
     latest = Time.max(latest, now)
@@ -259,14 +259,16 @@ export const make = (config: MockConfig): Mock => {
         })
       ),
     list: () =>
-      call("list", null, null, () =>
-        Result.succeed(
-          live(latest).map((grant) => ({
-            requestId: grant.requestId,
-            resourceKey: grant.resourceKey,
-            reference: { mock: grant.requestId },
-            notAfter: grant.notAfter
-          }))
+      Effect.flatMap(Clock.currentTimeMillis, (wallClock) =>
+        call("list", null, null, () =>
+          Result.succeed(
+            live(Time.max(latest, Time.make(wallClock))).map((grant) => ({
+              requestId: grant.requestId,
+              resourceKey: grant.resourceKey,
+              reference: { mock: grant.requestId },
+              notAfter: grant.notAfter
+            }))
+          )
         )
       )
   }
