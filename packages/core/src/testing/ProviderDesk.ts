@@ -21,7 +21,6 @@ import type {
   GrantRequest,
   Liveness,
   Neighbour,
-  Provider,
   ProviderError,
   Tagged
 } from "../Provider.ts"
