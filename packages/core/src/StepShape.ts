@@ -6,7 +6,8 @@
  * 1. Versions and revisions rise by exactly one.
  * 2. A step writes each object at most once. (Settling a job twice is settling it; settling wins over rescheduling.)
  * 3. Step, entries and jobs have ids; an id stands at most once in a step.
- * 4. Everything is JSON, and text that any store can keep: no U+0000 and no lone surrogates.
+ * 4. Versions, revisions, leases and instants are whole numbers.
+ * 5. Everything is JSON, and text that any store can keep: no U+0000 and no lone surrogates.
  */
 import { keyOf } from "./Principal.ts"
 import type { Step, Write } from "./Step.ts"
@@ -101,6 +102,31 @@ export const whyNotStorable = (value: unknown, path = ""): string | null => {
   }
 }
 
+const whole = (what: string, value: number): string | null =>
+  Number.isSafeInteger(value) ? null : `${what} is ${value}, which is no whole number`
+
+const whyFraction = (step: Step): string | null => {
+  const numbers: ReadonlyArray<readonly [string, number]> = [
+    ["now", step.now],
+    ...step.guards.map(
+      (guard) =>
+        [
+          `the guard ${guard.kind}`,
+          "version" in guard ? guard.version : "revision" in guard ? guard.revision : guard.lease
+        ] as const
+    ),
+    ...step.writes.flatMap((write) =>
+      write.kind === "reschedule" ? [[`the due time of job ${write.jobId}`, write.runAt] as const] : []
+    ),
+    ...step.jobs.map((job) => [`the due time of job ${job.id}`, job.runAt] as const)
+  ]
+  for (const [what, value] of numbers) {
+    const why = whole(what, value)
+    if (why !== null) return why
+  }
+  return null
+}
+
 /** Why no store may take this step, in words for the programmer; null when it is well formed. */
 export const whyMalformed = (step: Step): string | null => {
   if (step.id === "") return "the step has no id"
@@ -118,5 +144,5 @@ export const whyMalformed = (step: Step): string | null => {
   if (job !== undefined) return `two jobs have the id ${job}`
   const waiting = step.jobs.find((one) => one.after === one.id)
   if (waiting !== undefined) return `job ${waiting.id} waits for itself`
-  return whyNotStorable(step)
+  return whyFraction(step) ?? whyNotStorable(step)
 }

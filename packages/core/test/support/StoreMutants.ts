@@ -13,7 +13,7 @@ import { type Job, Jobs } from "../../src/Job.ts"
 import * as MemoryStore from "../../src/memory/MemoryStore.ts"
 import { keyOf, type PrincipalKey } from "../../src/Principal.ts"
 import type { Receipt, Step, Write } from "../../src/Step.ts"
-import { type Change, type Page, StepConflict, Store, StoreError, type StoredFacts } from "../../src/Store.ts"
+import { type Change, type Page, type StepConflict, Store, StoreError, type StoredFacts } from "../../src/Store.ts"
 import { layerTestClock } from "../../src/testing/PassingTime.ts"
 import * as Times from "../../src/Time.ts"
 
