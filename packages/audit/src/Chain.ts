@@ -10,7 +10,7 @@
  * 2. Hashes and salts are lower-case hexadecimal and compared as text; any other spelling is another value.
  * 3. A text with a lone surrogate has no UTF-8 form and no hash here: callers ask `isWellFormed` first.
  */
-import { sha256, sha256Hex } from "./Sha256.ts"
+import { sha256Binary, sha256Hex } from "./Sha256.ts"
 
 /** The `prevHash` of entry 1: 32 zero bytes. */
 export const genesis = "0".repeat(64)
@@ -26,26 +26,24 @@ const leafSpace = Buffer.alloc(65_536)
 const linkSpace = Buffer.alloc(73)
 linkSpace[0] = 1
 
-/** The Merkle leaf of a payload. */
-export const leafOf = (payload: string): Buffer => {
+/** What a leaf is the hash of. Valid until the next call. */
+const leafInput = (payload: string): Buffer =>
   // A UTF-16 code unit is at most three bytes of UTF-8.
-  if (payload.length * 3 < leafSpace.length) {
-    return sha256(leafSpace.subarray(0, 1 + leafSpace.write(payload, 1, "utf8")))
-  }
-  return sha256(Buffer.concat([Buffer.alloc(1), Buffer.from(payload, "utf8")]))
-}
+  payload.length * 3 < leafSpace.length
+    ? leafSpace.subarray(0, 1 + leafSpace.write(payload, 1, "utf8"))
+    : Buffer.concat([Buffer.alloc(1), Buffer.from(payload, "utf8")])
 
-/** The hash of the entry at `seq` with this leaf after `prevHash`, which must be a hash. */
-export const hashOf = (prevHash: string, seq: number, leaf: Uint8Array): string => {
+/** The Merkle leaf of a payload. */
+export const leafOf = (payload: string): string => sha256Hex(leafInput(payload))
+
+/** The hash of the entry at `seq` with this payload after `prevHash`, which must be a hash. */
+export const link = (prevHash: string, seq: number, payload: string): string => {
+  linkSpace.write(sha256Binary(leafInput(payload)), 41, "latin1")
   linkSpace.write(prevHash, 1, "hex")
   linkSpace.writeUInt32BE(Math.floor(seq / 0x1_0000_0000), 33)
   linkSpace.writeUInt32BE(seq % 0x1_0000_0000, 37)
-  linkSpace.set(leaf, 41)
   return sha256Hex(linkSpace)
 }
-
-/** The hash of the entry at `seq` with this payload after `prevHash`. */
-export const link = (prevHash: string, seq: number, payload: string): string => hashOf(prevHash, seq, leafOf(payload))
 
 /** What stands for a text in its payload; `salt` must be a salt. */
 export const textHashOf = (salt: string, text: string): string =>

@@ -5,8 +5,8 @@
  */
 import { hash } from "node:crypto"
 
-/** The 32 bytes of SHA-256 over `bytes`. */
-export const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer")
+/** SHA-256 over `bytes`, one character for each of the 32 bytes: several times faster to get than a buffer. */
+export const sha256Binary = (bytes: Uint8Array): string => hash("sha256", bytes, "binary")
 
-/** The same as 64 lower-case hexadecimal digits. */
+/** SHA-256 over `bytes` as 64 lower-case hexadecimal digits. */
 export const sha256Hex = (bytes: Uint8Array): string => hash("sha256", bytes, "hex")

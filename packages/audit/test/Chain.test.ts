@@ -27,7 +27,7 @@ describe("a link", () => {
   for (const vector of vectors) {
     const payload = vector.payload ?? vector.repeat?.[0].repeat(vector.repeat[1]) ?? assert.fail("no payload")
     it(vector.name, () => {
-      assert.strictEqual(leafOf(payload).toString("hex"), vector.leaf)
+      assert.strictEqual(leafOf(payload), vector.leaf)
       assert.strictEqual(link(vector.prevHash, vector.seq, payload), vector.hash)
     })
     it.effect(`${vector.name}, as core's service`, () =>
@@ -69,7 +69,7 @@ describe("a link", () => {
   it("leaves no trace of a longer payload in the next one", () => {
     const short = leafOf("b")
     leafOf("a".repeat(20_000))
-    assert.deepStrictEqual(leafOf("b"), short)
+    assert.strictEqual(leafOf("b"), short)
   })
 })
 

@@ -3,7 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { genesis, leafOf, link, textHashOf } from "../src/Chain.ts"
 import { verifyExport } from "../src/verify.ts"
+import { honestLog } from "./vectors/Log.ts"
 import { listOf, make } from "./vectors/Vectors.ts"
 import type { Expected, Vector } from "./vectors/Vectors.ts"
 
@@ -67,5 +69,30 @@ describe("the committed vectors", () => {
       "text-edited",
       "truncated"
     ])
+  })
+})
+
+describe("docs/spec/audit.md", () => {
+  const page = readFileSync(new URL("../../../docs/spec/audit.md", import.meta.url), "utf8")
+
+  it.effect("works its example out on the vectors", () =>
+    Effect.gen(function* () {
+      const log = yield* honestLog
+      const [first] = log
+      const [comment] = log[5]?.texts ?? []
+      if (first === undefined || comment === undefined) return assert.fail("the log has no entry 1, or 6 no text")
+      assert.include(page, `The payload (${Buffer.byteLength(first.payload)} bytes):\n\n\`\`\`\n${first.payload}\n`)
+      assert.include(page, `= ${leafOf(first.payload)}\n`)
+      assert.include(page, `= ${link(genesis, 1, first.payload)}\n`)
+      assert.include(page, `the salt \`${comment.salt}\` and the text \`${comment.text}\``)
+      assert.include(page, `= ${textHashOf(comment.salt, comment.text)}\n`)
+    })
+  )
+
+  it("explains every way to be broken, and no other", () => {
+    const table = page.slice(page.indexOf("## 6."), page.indexOf("## 7."))
+    const explained = [...table.matchAll(/^\| `([a-z-]+)` \| /gmu)].map(([, why]) => why)
+    const whys = list.flatMap(({ expected }) => (expected.verdict === "broken" ? [expected.why] : []))
+    assert.deepStrictEqual(explained.sort(), [...new Set([...whys, "columns-disagree"])].sort())
   })
 })

@@ -112,9 +112,11 @@ const fixedBytes = (seed: number) => {
 }
 
 /** The drafts of the log, one every 6.5 seconds. */
-export const drafts: Effect.Effect<ReadonlyArray<Draft>> = Effect.forEach(records, (record, index) =>
-  AuditRecord.draft(record, Time.make(Date.UTC(2026, 10, 23, 9, 30) + index * 6_500))
-).pipe(Effect.provideService(Ids.RandomBytes, fixedBytes(42)))
+export const drafts: Effect.Effect<ReadonlyArray<Draft>> = Effect.suspend(() =>
+  Effect.forEach(records, (record, index) =>
+    AuditRecord.draft(record, Time.make(Date.UTC(2026, 10, 23, 9, 30) + index * 6_500))
+  ).pipe(Effect.provideService(Ids.RandomBytes, fixedBytes(42)))
+)
 
 /** Entries from drafts, as an honest store links them. */
 export const linked = (

@@ -111,6 +111,23 @@ export const make: Effect.Effect<ReadonlyArray<Made>> = Effect.map(honestLog, (l
       expected: intact(5)
     },
     {
+      name: "intact-range-known",
+      what: "entries 4 to 8 only, behind a head that was seen before",
+      known: { seq: 3, hash: at(3).hash },
+      bytes: exported(log.slice(3, 8), { from: 4, prevHash: at(3).hash }),
+      expected: intact(5)
+    },
+    {
+      name: "forged-range",
+      what: "entries 4 to 8 only, relinked behind another entry 3 than the one that was seen before",
+      known: { seq: 3, hash: at(3).hash },
+      bytes: exported(linked(log.slice(3, 8), { seq: 3, hash: nudged(at(3).hash) }), {
+        from: 4,
+        prevHash: nudged(at(3).hash)
+      }),
+      expected: broken(3, "head-mismatch")
+    },
+    {
       name: "intact-redacted",
       what: "the reason of entry 2 and the comment of entry 6 were redacted",
       bytes: exported(log.map((entry) => (entry.seq === 2 || entry.seq === 6 ? { ...entry, texts: [] } : entry))),
