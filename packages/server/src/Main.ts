@@ -14,6 +14,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
+import type * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -24,6 +25,7 @@ import * as ConfiguredProviders from "./ConfiguredProviders.ts"
 import * as Gauges from "./Gauges.ts"
 import { Host } from "./http/Meta.ts"
 import * as Server from "./http/Server.ts"
+import type { PolicyAuthoring } from "./policy/PolicyAuthoring.ts"
 import * as ServedPolicy from "./policy/ServedPolicy.ts"
 import * as Readiness from "./Readiness.ts"
 import * as Migrations from "./store/Migrations.ts"
@@ -183,8 +185,26 @@ const host = (options: DaemonOptions) =>
     })
   )
 
+/** Whatever stops the start, as one sentence that names the next step. */
+const asRefusal = (error: { readonly _tag: string; readonly message: string }): StartRefused => {
+  if (error instanceof StartRefused) return error
+  if (error._tag === "SqlError") {
+    return new StartRefused({ message: "the database cannot be used: see whether it runs, and the rights of its user" })
+  }
+  if (error._tag === "ServeError") {
+    return new StartRefused({ message: `the listener cannot be opened: is the address in use? (${error.message})` })
+  }
+  return new StartRefused({ message: error.message })
+}
+
 /** The whole daemon: it runs as long as this layer lives. */
-export const daemon = (options: DaemonOptions, configHash: string) => {
+export const daemon = (
+  options: DaemonOptions,
+  configHash: string
+): Layer.Layer<
+  Engine.Services | Engine.Ports | AuditChain.AuditChain | HttpServer.HttpServer | PolicyAuthoring,
+  StartRefused
+> => {
   const { config } = options
   const { limits, server, tls } = config
   const ports = Layer.mergeAll(
@@ -232,6 +252,7 @@ export const daemon = (options: DaemonOptions, configHash: string) => {
     Layer.provideMerge(background),
     Layer.provideMerge(ServedPolicy.layerDirectory(config.policy.directory)),
     Layer.provideMerge(recordStart(options, configHash)),
-    Layer.provideMerge(engine)
+    Layer.provideMerge(engine),
+    Layer.catch((error) => Layer.effectContext(Effect.fail(asRefusal(error))))
   )
 }

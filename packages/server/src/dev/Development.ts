@@ -15,9 +15,10 @@ import { join, resolve } from "node:path"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Config from "../Config.ts"
 import * as Log from "../Log.ts"
-import { daemon } from "../Main.ts"
+import { daemon, StartRefused } from "../Main.ts"
 import * as StarterPolicy from "../policy/StarterPolicy.ts"
 import { agentClientId, issuerEntry } from "./DevelopmentIssuer.ts"
+import { DevIssuerFailed } from "./DevState.ts"
 import { DevIssuer } from "./Issuer.ts"
 import { people } from "./People.ts"
 
@@ -70,7 +71,9 @@ const explanation = (api: string, issuer: string): string =>
     ""
   ].join("\n")
 
-export const run = Effect.fn("Development.run")(function* (options: DevOptions) {
+export const run = Effect.fn("Development.run")(function* (
+  options: DevOptions
+): Effect.fn.Return<void, Config.ConfigInvalid | DevIssuerFailed | StartRefused> {
   const dataDir = resolve(options.dataDir)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const { JITSUDOD_CONFIG: _, ...env } = process.env
@@ -92,7 +95,7 @@ export const run = Effect.fn("Development.run")(function* (options: DevOptions) 
           const policies = yield* PolicyAdmin.PolicyAdmin
           const { revision } = yield* policies.current
           if (revision.number === 0) yield* policies.replace(null, 0, yield* StarterPolicy.load)
-        })
+        }).pipe(Effect.mapError((error) => new StartRefused({ message: `the starter policy: ${error.message}` })))
       )
       const told = Layer.effectDiscard(
         Effect.gen(function* () {
