@@ -16,7 +16,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
-import type { ElevationError } from "./ElevationError.ts"
+import * as Schedule from "effect/Schedule"
+import { Unavailable, type ElevationError } from "./ElevationError.ts"
 import { CrashPoints } from "./CrashPoints.ts"
 import { Jobs, type Job } from "./Job.ts"
 import { Notifier, type Notification, type NotificationEvent } from "./Notification.ts"
@@ -48,6 +49,14 @@ const backoff = (attempts: number): Effect.Effect<number> =>
 
 /** Jobs other than `end` are given up after a day. */
 const maxAgeSeconds = 24 * 3600
+
+/** What no job stands behind is tried for a minute and more before it is left to reconciliation. */
+const stubbornly = <A, E extends ElevationError | LeaseLost>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.retry(effect, {
+    schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("10 seconds")]),
+    times: 12,
+    while: (error) => error._tag === "Unavailable"
+  })
 
 const nothingRests = { policy: false, principals: false, locks: false }
 const outOfTime = (provider: string) =>
@@ -142,10 +151,11 @@ const make = Effect.gen(function* () {
     })
     if (!started.events.some((event) => event.type === "GrantStarted")) return
     yield* crash.at("grant.started")
-    if (!(yield* jobs.renew(job, settings.leaseSeconds))) return
     const before = started.request
     const now = yield* Effect.map(transitions.facts({}), (facts) => facts.now)
     const neighbours = yield* store.neighbours(keyFor(before), before.id)
+    // Last before the call: what was read meanwhile took of the lease, too.
+    if (!(yield* jobs.renew(job, settings.leaseSeconds))) return
     yield* crash.at("grant.before_call")
     const answer = yield* call(
       provider,
@@ -224,23 +234,44 @@ const make = Effect.gen(function* () {
 
   /** `grant` came back under a lost lease: whatever it granted is ended, whatever state the request is in. */
   const takeBack = Effect.fnUntraced(function* (before: Request, granted: Granted | undefined) {
-    const outcome = yield* transitions.run({
-      query: { requestId: before.id },
-      resourceKey: keyFor,
-      prepare: (facts) =>
-        Effect.succeed({
-          command: { type: "LeaseLost", granted },
-          rests: nothingRests,
-          also: (after: Request) => ({
-            guards: [],
-            writes: [],
-            // In ENDING or a final state an `end` may have run before this answer came: end it (again).
-            jobs: [sweepJob(after, facts.now, keyFor(after))]
-          })
-        } satisfies Prepared)
-    })
+    const outcome = yield* stubbornly(
+      transitions.run({
+        query: { requestId: before.id },
+        resourceKey: keyFor,
+        prepare: (facts) =>
+          Effect.succeed({
+            command: { type: "LeaseLost", granted },
+            rests: nothingRests,
+            also: (after: Request) => ({
+              guards: [],
+              writes: [],
+              // In ENDING or a final state an `end` may have run before this answer came: end it (again).
+              jobs: [sweepJob(after, facts.now, keyFor(after))]
+            })
+          } satisfies Prepared)
+      })
+    )
+    // Nothing changed because no grant is known of: the call may have had its effect all the same.
+    if (outcome.receipt === undefined) yield* endAgain(before.id)
     if (outcome.request.state === "ENDING") yield* runNow(jobId.end(before.id))
   })
+
+  /**
+   * Something reached the provider under a lost lease, after what the next holder did: an `end` with the neighbours of
+   * this instant puts it right. An `end` that was late may have undone those of its neighbours, too.
+   */
+  const endAgain = (requestId: string) =>
+    stubbornly(
+      Effect.gen(function* () {
+        const { now, request } = yield* transitions.facts({ requestId })
+        if (request === undefined) return yield* Effect.die(new Error(`${requestId} is gone`))
+        yield* transitions.commit({ now, records: [], jobs: [sweepJob(request, now, keyFor(request))] })
+      }).pipe(
+        Effect.catchTag("StepConflict", (conflict) =>
+          Effect.fail(new Unavailable({ what: "contention", message: conflict.message, retryAfterSeconds: 1 }))
+        )
+      )
+    )
 
   const grantQuery = Effect.fnUntraced(function* (requestId: string) {
     const found = yield* store.request(requestId)
@@ -276,19 +307,26 @@ const make = Effect.gen(function* () {
     if (answer === undefined) return
     yield* crash.at("end.after_call")
     const gone = Result.isFailure(answer) && answer.failure.reason === "AlreadyGone"
-    const outcome = yield* transitions.run({
-      query: { requestId },
-      resourceKey: keyFor,
-      job: { job, settles: () => Result.isSuccess(answer) || gone },
-      prepare: () =>
-        Effect.succeed({
-          command:
-            Result.isSuccess(answer) || gone
-              ? { type: "EndConfirmed", note: Result.isSuccess(answer) ? answer.success.note : "already gone" }
-              : { type: "EndRefused", error: answer.failure },
-          rests: nothingRests
-        } satisfies Prepared)
-    })
+    const recorded = yield* Effect.result(
+      transitions.run({
+        query: { requestId },
+        resourceKey: keyFor,
+        job: { job, settles: () => Result.isSuccess(answer) || gone },
+        prepare: () =>
+          Effect.succeed({
+            command:
+              Result.isSuccess(answer) || gone
+                ? { type: "EndConfirmed", note: Result.isSuccess(answer) ? answer.success.note : "already gone" }
+                : { type: "EndRefused", error: answer.failure },
+            rests: nothingRests
+          } satisfies Prepared)
+      })
+    )
+    if (Result.isFailure(recorded)) {
+      if (recorded.failure._tag === "LeaseLost" && provider !== undefined) return yield* endAgain(requestId)
+      return yield* recorded.failure
+    }
+    const outcome = recorded.success
     yield* crash.at("end.recorded")
     if (Result.isFailure(answer) && !gone) {
       const attempts = outcome.request.ending?.attempts ?? job.attempts

@@ -44,6 +44,8 @@ export interface DaemonOptions {
   readonly development: boolean
   /** Bring the schema up to date first (`dev`, and the embedded database). */
   readonly migrate: boolean
+  /** Takes the place of ports that it gives, with all of them at hand: for tests of what no configuration can say. */
+  readonly around?: Layer.Layer<never, never, Engine.Ports>
 }
 
 /** The database of the configuration: PostgreSQL, or the embedded one in a directory. */
@@ -207,7 +209,7 @@ export const daemon = (
 > => {
   const { config } = options
   const { limits, server, tls } = config
-  const ports = Layer.mergeAll(
+  const configured = Layer.mergeAll(
     sealer(config.sealing),
     ConfiguredProviders.layer(config.providers),
     labels(config.policy.labels),
@@ -221,6 +223,7 @@ export const daemon = (
     ),
     ServedPolicy.layer({ budget: config.policy.budget })
   ).pipe(Layer.provideMerge(stores(options)))
+  const ports = options.around === undefined ? configured : Layer.provideMerge(options.around, configured)
 
   const engine = Engine.layer().pipe(Layer.provideMerge(ports))
   const background = Layer.mergeAll(scheduling, reconciling, Gauges.layer)
