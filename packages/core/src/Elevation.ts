@@ -15,8 +15,8 @@
  * Invariants (tests cite the numbers; docs/spec/lifecycle.md says them for people):
  * 1. No member of a request's party decides on it.
  * 2. A decision counts once per party of the decider in each stage that it belongs to; a quorum is `>=`.
- * 3. PENDING becomes APPROVED only on policy and principal facts of that instant; an earlier approval that no longer
- *    holds is struck, and a group fact that is too old does not count.
+ * 3. PENDING becomes APPROVED only before its deadline, on policy and principal facts of that instant; an earlier
+ *    approval that no longer holds is struck, and a group fact that is too old does not count.
  * 4. `EXPIRED` and `REVOKED` follow only the provider's confirmation. `FAILED` follows it too, or attempts that were
  *    all refused without effect.
  * 5. A decision on another digest does not count.
@@ -76,6 +76,8 @@ export interface PolicyAnswers {
   readonly hash: string
   readonly eligibility: Eligibility
   readonly routing: RoutingVerdict
+  /** Not policy's own word, but bounded by it: how long the requester has held this role and scope without a break, now. */
+  readonly heldSeconds: number
 }
 
 export interface Submit {
@@ -90,8 +92,8 @@ export interface Submit {
   readonly channel: string
   readonly sourceIp: string
   readonly extends: string | null
-  /** Unbroken time that this person has held this role and scope until now. */
-  readonly heldSeconds: number
+  /** Break-glass reviews of this person that nobody closed yet, under whatever identity. */
+  readonly openReviews: number
   readonly answers: PolicyAnswers
 }
 
@@ -136,6 +138,8 @@ export interface AiDecide {
   readonly digest: string
   /** The version that the agent read. */
   readonly version: number
+  /** What is wrong with the answer as it was given, or null. */
+  readonly malformed: string | null
   readonly admission: Admission
   readonly requester: Actor
   readonly answers: PolicyAnswers
@@ -155,7 +159,8 @@ export type Command =
       readonly admin: boolean
       readonly admission: Admission
     }
-  | { readonly type: "LockHit" }
+  /** `requester`: as they are now, with their owners of today. */
+  | { readonly type: "LockHit"; readonly requester: Actor | undefined }
   /** A deadline job is due. */
   | { readonly type: "Deadline" }
   | { readonly type: "StartGrant"; readonly resourceKey: string; readonly requester: Actor }
@@ -169,7 +174,13 @@ export type Command =
   | { readonly type: "RemovedExternally" }
   | { readonly type: "ReadCredentials"; readonly by: Actor }
   | { readonly type: "RemindReview" }
-  | { readonly type: "CloseReview"; readonly by: Actor; readonly admin: boolean; readonly comment: string }
+  | {
+      readonly type: "CloseReview"
+      readonly by: Actor
+      readonly admin: boolean
+      readonly comment: string
+      readonly requester: Actor | undefined
+    }
   | { readonly type: "LinkExtension"; readonly extension: string }
 
 /** What is to be done. `refused` is set when the caller is refused although something changes (an escalation). */
@@ -199,7 +210,7 @@ export const decide = (
     case "Revoke":
       return Ending.revoke(request, command)
     case "LockHit":
-      return Ending.lockHit(request, facts)
+      return Ending.lockHit(request, command, facts)
     case "Deadline":
       return Ending.deadline(request, facts)
     case "StartGrant":
@@ -223,7 +234,7 @@ export const decide = (
     case "RemindReview":
       return Reviewing.remind(request, facts)
     case "CloseReview":
-      return Reviewing.close(request, command)
+      return Reviewing.close(request, command, facts)
     case "LinkExtension":
       return Granting.linkExtension(request, command.extension)
   }

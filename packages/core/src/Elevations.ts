@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Access from "./Access.ts"
 import { stringify } from "./Canonical.ts"
-import type { Actor, AiDecide, PolicyAnswers, Recheck } from "./Elevation.ts"
+import { decide, type Actor, type AiDecide, type PolicyAnswers, type Recheck } from "./Elevation.ts"
 import type { ElevationError, Problem, Refused } from "./ElevationError.ts"
 import { decline, refuse, Unavailable } from "./ElevationError.ts"
 import { apply } from "./Event.ts"
@@ -21,11 +21,11 @@ import { Labels } from "./Labels.ts"
 import type { Admission, Eligibility, PolicyAction, PolicyUnavailable, RoutingVerdict } from "./Policy.ts"
 import { Policy } from "./Policy.ts"
 import { heldSeconds, inputOf, type InputParts } from "./PolicyFacts.ts"
-import { keyOf, type PrincipalKey } from "./Principal.ts"
-import { Providers, type Checked, type Provider, type ProviderError } from "./Provider.ts"
+import { keyOf, sameParty, type PrincipalKey } from "./Principal.ts"
+import { Providers, type Canonical, type Checked, type Provider, type ProviderError } from "./Provider.ts"
 import type { Asked, Request, RequestId } from "./Request.ts"
-import { openStages } from "./rules/Deciding.ts"
-import { lockOnActor, lockOnAsked } from "./rules/Standing.ts"
+import { admits, openStages } from "./rules/Deciding.ts"
+import { isNamed, lockOnActor, lockOnAsked, partyNow } from "./rules/Standing.ts"
 import { Sealer } from "./Sealer.ts"
 import { Settings } from "./Settings.ts"
 import { sha256Hex } from "./Sha256.ts"
@@ -34,6 +34,7 @@ import { Store } from "./Store.ts"
 import * as Text from "./Text.ts"
 import type { Time } from "./Time.ts"
 import { actorIn, storeTrouble, Transitions, type LeaseLost, type Outcome, type Prepared } from "./Transitions.ts"
+import { resourceKeyOf } from "./Work.ts"
 
 /** What somebody asks for. */
 export interface AskInput {
@@ -149,9 +150,10 @@ const providerTrouble = (error: ProviderError): ElevationError => {
 
 const inputProblems = (input: AskInput, maxDurationSeconds: number): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = [
-    ...Text.problemsOf("provider", input.provider, { max: Text.limits.provider, required: true, singleLine: true }),
-    ...Text.problemsOf("role", input.role, { max: Text.limits.role, required: true, singleLine: true }),
-    ...Text.problemsOf("resourceScope", input.resourceScope, { max: Text.limits.resourceScope, singleLine: true }),
+    // Nothing is removed from these: what is granted is never another right than what was asked for.
+    ...Text.problemsOf("provider", input.provider, { max: Text.limits.provider, required: true, visible: true }),
+    ...Text.problemsOf("role", input.role, { max: Text.limits.role, required: true, visible: true }),
+    ...Text.problemsOf("resourceScope", input.resourceScope, { max: Text.limits.resourceScope, visible: true }),
     ...Text.problemsOf("reason", input.reason, { max: Text.limits.reason })
   ]
   if (!Number.isSafeInteger(input.durationSeconds) || input.durationSeconds <= 0) {
@@ -260,9 +262,21 @@ const make = Effect.gen(function* () {
       : Effect.succeed(provider)
   }
 
-  const resourceKeyOf = (request: Request): string => {
-    const provider = providers.get(request.asked.provider)
-    return `${request.asked.provider}:${provider === undefined ? request.id : provider.resourceKey(request.asked, request.requester)}`
+  const keyFor = (request: Request): string => resourceKeyOf(providers.get(request.asked.provider), request)
+
+  /** What a provider throws, or never says, is trouble of the provider's. */
+  const checkAt = (provider: Provider, canonical: Canonical, who: PrincipalKey & { readonly email: string | null }) => {
+    const trouble = (message: string) =>
+      new Unavailable({ what: "provider", message: `${provider.name} ${message}`, retryAfterSeconds: 5 })
+    return Effect.mapError(provider.check(canonical, who), providerTrouble).pipe(
+      Effect.timeoutOrElse({
+        duration: settings.callTimeoutSeconds * 1000,
+        orElse: () => Effect.fail(trouble("did not answer in time"))
+      }),
+      Effect.catchDefect((defect) =>
+        Effect.andThen(Effect.logError(`provider ${provider.name} threw`, defect), Effect.fail(trouble("broke")))
+      )
+    )
   }
 
   const parse = Effect.fnUntraced(function* (raw: AskInput) {
@@ -299,11 +313,42 @@ const make = Effect.gen(function* () {
     requester: by,
     request: { ...about, createdAt: facts.now, decisions: [] },
     activeGrants: facts.activeGrants,
-    heldSeconds: heldSeconds(facts.held, facts.now)
+    heldSeconds: heldSeconds(facts.held, facts.now),
+    openReviews: openReviewsOf(by, facts)
+  })
+
+  /** Break-glass reviews of a person, under every identity that was read with these facts. */
+  const openReviewsOf = (by: Actor, facts: StoredFacts): number => {
+    const { email, issuer, subject } = by.principal
+    let open = 0
+    for (const one of facts.principals.values()) {
+      const own = one.issuer === issuer && one.subject === subject
+      if (own || (email !== null && one.email === email && one.kind === "human")) open += one.openReviews
+    }
+    return open
+  }
+
+  /** The other identities of a person: those with the same verified e-mail address. */
+  const kinOf = Effect.fnUntraced(function* (by: PrincipalKey) {
+    const self = yield* Effect.mapError(store.principal(by), storeTrouble)
+    if (Option.isNone(self) || self.value.email === null) return []
+    const page = yield* Effect.mapError(store.principals({ email: self.value.email, limit: 100 }), storeTrouble)
+    return page.items.map((one): PrincipalKey => ({ issuer: one.issuer, subject: one.subject }))
   })
 
   const request: Elevations["Service"]["request"] = Effect.fn("Elevations.request")(function* (by, raw, options) {
+    const keyProblems =
+      options.idempotencyKey === undefined
+        ? []
+        : Text.problemsOf("Idempotency-Key", options.idempotencyKey, {
+            max: Text.limits.idempotencyKey,
+            required: true,
+            visible: true
+          })
+    if (keyProblems.length > 0) return yield* invalid(keyProblems)
     const { asked, canonical, provider, roleAsked } = yield* parse(raw)
+    // A review that is open under one identity counts under all.
+    const kin = asked.breakGlass ? yield* kinOf(by) : []
     const digest = yield* digestOf(asked, by)
     const labelsNow = yield* labels.of({
       provider: asked.provider,
@@ -321,11 +366,11 @@ const make = Effect.gen(function* () {
 
     const outcome = yield* run({
       query: {
-        principals: [by],
+        principals: [by, ...kin],
         history: { principal: by, provider: asked.provider, role: asked.role, resourceScope: asked.resourceScope },
         ...(idempotency === undefined ? {} : { idempotency })
       },
-      resourceKey: resourceKeyOf,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
         if (facts.idempotency !== undefined) {
           if (facts.idempotency.bodyHash !== bodyHash) {
@@ -352,7 +397,7 @@ const make = Effect.gen(function* () {
         let routed = noRouting
         // Nobody probes the cloud through us before policy allows the request.
         if (verdict.allowed) {
-          checked ??= yield* Effect.mapError(provider.check(canonical, who.principal), providerTrouble)
+          checked ??= yield* checkAt(provider, canonical, who.principal)
           if (asked.durationSeconds > checked.maxDurationSeconds) {
             return yield* decline(
               "provider_refused",
@@ -367,7 +412,8 @@ const make = Effect.gen(function* () {
           revision: facts.policy.number,
           hash: facts.policy.hash,
           eligibility: verdict,
-          routing: routed
+          routing: routed,
+          heldSeconds: heldSeconds(facts.held, facts.now)
         }
         const link =
           options.extends === undefined ? undefined : yield* extensionWrite(options.extends, id, by, asked, facts)
@@ -384,7 +430,7 @@ const make = Effect.gen(function* () {
             channel: options.channel,
             sourceIp: options.sourceIp,
             extends: options.extends ?? null,
-            heldSeconds: heldSeconds(facts.held, facts.now),
+            openReviews: openReviewsOf(who, facts),
             answers
           },
           rests: { policy: true, principals: true, locks: true },
@@ -435,28 +481,19 @@ const make = Effect.gen(function* () {
     facts: StoredFacts
   ) {
     const old = yield* fresh(id)
+    if (keyOf(old.requester) !== keyOf(by)) return yield* notFound()
     const same =
-      keyOf(old.requester) === keyOf(by) &&
       old.asked.provider === asked.provider &&
       old.asked.role === asked.role &&
       old.asked.resourceScope === asked.resourceScope
-    if (keyOf(old.requester) !== keyOf(by)) return yield* notFound()
     if (!same)
       return yield* decline(
         "invalid_input",
         "an extension is for the same role and scope",
         "ask for another role with jitsudo request"
       )
-    if (old.state !== "ACTIVE") {
-      return yield* decline("wrong_state", `${id} is ${old.state}, not ACTIVE`, "ask again with jitsudo request", {
-        state: old.state
-      })
-    }
-    return {
-      kind: "request" as const,
-      expect: old.version,
-      next: apply(old, [{ type: "Extended", by: extension }], facts.now)
-    }
+    const linked = yield* Effect.fromResult(decide(old, { type: "LinkExtension", extension }, facts_(facts)))
+    return { kind: "request" as const, expect: old.version, next: apply(old, linked.events, facts.now) }
   })
 
   const extend: Elevations["Service"]["extend"] = Effect.fn("Elevations.extend")(function* (by, id, input, options) {
@@ -491,14 +528,21 @@ const make = Effect.gen(function* () {
     requester,
     request: target,
     activeGrants: facts.activeGrants,
-    heldSeconds: heldSeconds(facts.held, facts.now)
+    heldSeconds: heldSeconds(facts.held, facts.now),
+    openReviews: openReviewsOf(requester, facts)
   })
 
   const answersFor = Effect.fnUntraced(function* (target: Request, requester: Actor, facts: StoredFacts) {
     const revision = facts.policy.number
     const verdict = yield* eligibility(revision, partsOf("request", target, requester, requester, facts))
     const routed = yield* routing(revision, partsOf("route", target, requester, requester, facts))
-    return { revision, hash: facts.policy.hash, eligibility: verdict, routing: routed } satisfies PolicyAnswers
+    return {
+      revision,
+      hash: facts.policy.hash,
+      eligibility: verdict,
+      routing: routed,
+      heldSeconds: heldSeconds(facts.held, facts.now)
+    } satisfies PolicyAnswers
   })
 
   const recheckAll = (target: Request, requester: Actor, facts: StoredFacts) =>
@@ -554,7 +598,10 @@ const make = Effect.gen(function* () {
     const { principal } = who
     if (Access.isOwn(target, principal) || Access.isAuditor(principal, settings)) return true
     if (Access.isNamedApprover(target, who) || Access.hasDecided(target, principal)) return true
-    if (target.routing.stages.length > 0 || target.state !== "PENDING" || requester === undefined) return false
+    if (target.state !== "PENDING" || requester === undefined) return false
+    // Whom policy names by now may decide, and so may look.
+    const routed = yield* routing(facts.policy.number, partsOf("route", target, requester, requester, facts))
+    if (routed.stages.length > 0) return routed.stages.some((stage) => isNamed(stage, principal))
     const admitted = yield* admission(facts.policy.number, partsOf("approve", target, who, requester, facts))
     return admitted.allowed && !admitted.denied
   })
@@ -569,7 +616,7 @@ const make = Effect.gen(function* () {
       const query = yield* decisionQuery(id, [by])
       const outcome = yield* run({
         query,
-        resourceKey: resourceKeyOf,
+        resourceKey: keyFor,
         prepare: Effect.fnUntraced(function* (facts) {
           const target = yield* needRequest(facts)
           const who = yield* actor(facts, by)
@@ -582,7 +629,8 @@ const make = Effect.gen(function* () {
                   revision: facts.policy.number,
                   hash: facts.policy.hash,
                   eligibility: nothingAllowed,
-                  routing: noRouting
+                  routing: noRouting,
+                  heldSeconds: 0
                 }
           const admitted = yield* admission(
             facts.policy.number,
@@ -609,16 +657,16 @@ const make = Effect.gen(function* () {
   }
 
   const aiDecide: Elevations["Service"]["aiDecide"] = Effect.fn("Elevations.aiDecide")(function* (by, id, answer) {
+    // What is malformed escalates like anything else that fails; as much of it is recorded as can be.
     const problems = [
       ...Text.problemsOf("reasoning", answer.reasoning, { max: Text.limits.reasoning }),
-      ...Text.problemsOf("risk", answer.risk, { max: 64, singleLine: true }),
-      ...Text.problemsOf("model", answer.model, { max: 128, singleLine: true })
+      ...Text.problemsOf("risk", answer.risk, { max: Text.limits.risk, singleLine: true }),
+      ...Text.problemsOf("model", answer.model, { max: Text.limits.model, singleLine: true })
     ]
-    if (problems.length > 0) return yield* invalid(problems)
     const query = yield* decisionQuery(id, [by])
     const outcome = yield* run({
       query,
-      resourceKey: resourceKeyOf,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
         const target = yield* needRequest(facts)
         const who = yield* actor(facts, by)
@@ -626,14 +674,27 @@ const make = Effect.gen(function* () {
         const answers = yield* answersFor(target, requester, facts)
         const admitted = yield* admission(facts.policy.number, {
           ...partsOf("ai_approve", target, who, requester, facts),
-          review: { confidence: answer.confidence, risk: answer.risk, model: answer.model }
+          review: {
+            confidence: Number.isFinite(answer.confidence) ? answer.confidence : 0,
+            risk: Text.kept(answer.risk, Text.limits.risk),
+            model: Text.kept(answer.model, Text.limits.model)
+          }
         })
         return {
           command: {
             type: "AiDecide",
             by: who,
-            ...answer,
-            reasoning: Text.clean(answer.reasoning),
+            verdict: answer.verdict,
+            confidence: answer.confidence,
+            digest: answer.digest,
+            version: answer.version,
+            reasoning: Text.kept(answer.reasoning, Text.limits.reasoning),
+            risk: Text.kept(answer.risk, Text.limits.risk),
+            model: Text.kept(answer.model, Text.limits.model),
+            malformed:
+              problems.length === 0
+                ? null
+                : problems.map((problem) => `${problem.field ?? ""} ${problem.message}`).join("; "),
             admission: admitted,
             requester,
             answers
@@ -650,7 +711,7 @@ const make = Effect.gen(function* () {
     const query = yield* decisionQuery(id, [by])
     const outcome = yield* run({
       query,
-      resourceKey: resourceKeyOf,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
         const target = yield* needRequest(facts)
         const who = yield* actor(facts, by)
@@ -669,7 +730,7 @@ const make = Effect.gen(function* () {
     const query = yield* decisionQuery(id, [by])
     const outcome = yield* run({
       query,
-      resourceKey: resourceKeyOf,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
         const target = yield* needRequest(facts)
         const who = yield* actor(facts, by)
@@ -692,12 +753,16 @@ const make = Effect.gen(function* () {
   })
 
   const credentials: Elevations["Service"]["credentials"] = Effect.fn("Elevations.credentials")(function* (by, id) {
+    const query = yield* decisionQuery(id, [by])
     const outcome = yield* run({
-      query: { requestId: id, principals: [by] },
-      resourceKey: resourceKeyOf,
+      query,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
-        yield* needRequest(facts)
+        const target = yield* needRequest(facts)
         const who = yield* actor(facts, by)
+        if (keyOf(target.requester) !== keyOf(by)) {
+          yield* mustSee(target, who, yield* actor(facts, target.requester), facts)
+        }
         return {
           command: { type: "ReadCredentials", by: who },
           rests: { policy: false, principals: true, locks: true }
@@ -736,15 +801,21 @@ const make = Effect.gen(function* () {
       const query = yield* decisionQuery(id, [by])
       const outcome = yield* run({
         query,
-        resourceKey: resourceKeyOf,
+        resourceKey: keyFor,
         prepare: Effect.fnUntraced(function* (facts) {
           const target = yield* needRequest(facts)
           const who = yield* actor(facts, by)
           const requester = yield* actor(facts, target.requester)
           yield* mustSee(target, who, requester, facts)
           return {
-            command: { type: "CloseReview", by: who, admin: Access.isAdmin(who.principal, settings), comment },
-            rests: { policy: false, principals: true, locks: false },
+            command: {
+              type: "CloseReview",
+              by: who,
+              admin: Access.isAdmin(who.principal, settings),
+              comment,
+              requester
+            },
+            rests: { policy: false, principals: true, locks: true },
             also: () => ({
               guards: [],
               writes: [
@@ -770,7 +841,7 @@ const make = Effect.gen(function* () {
     const query = yield* decisionQuery(id, [])
     const outcome = yield* run({
       query,
-      resourceKey: resourceKeyOf,
+      resourceKey: keyFor,
       prepare: Effect.fnUntraced(function* (facts) {
         const target = yield* needRequest(facts)
         const requester = yield* actor(facts, target.requester)
@@ -799,10 +870,11 @@ const make = Effect.gen(function* () {
   const mayDecide: Elevations["Service"]["mayDecide"] = Effect.fn("Elevations.mayDecide")(function* (by, id) {
     const { facts, requester, target, who } = yield* seen(by, id)
     if (target.state !== "PENDING" || requester === undefined || who.principal.kind !== "human") return false
-    if (who.party.some((mark) => requester.party.includes(mark) || target.party.includes(mark))) return false
+    if (facts.now >= target.lapsesAt) return false
+    if (who.party.some((mark) => partyNow(target, requester).includes(mark))) return false
     const admitted = yield* admission(facts.policy.number, partsOf("approve", target, who, requester, facts))
     if (admitted.denied) return false
-    return target.routing.stages.length === 0 ? admitted.allowed : Access.isNamedApprover(target, who)
+    return admits(yield* answersFor(target, requester, facts), who, admitted)
   })
 
   const list: Elevations["Service"]["list"] = Effect.fn("Elevations.list")(function* (by, options) {
@@ -824,7 +896,8 @@ const make = Effect.gen(function* () {
     // An open quorum is visible to whom policy admits: ask it about each.
     const items = yield* Effect.filter(page.items, (target) => {
       if (Access.isOwn(target, who.principal)) return Effect.succeed(options.forMe !== true)
-      if (options.forMe === true && target.state !== "PENDING") return Effect.succeed(false)
+      if (options.forMe === true && (target.state !== "PENDING" || sameParty(target.party, who.party)))
+        return Effect.succeed(false)
       if (target.routing.stages.length > 0) return Effect.succeed(true)
       return Effect.flatMap(transitions.facts({ principals: [by, target.requester] }), (now) =>
         maySee(target, who, actorIn(now, target.requester), now)

@@ -10,22 +10,48 @@ import { terminal } from "./Request.ts"
 import type { Time } from "./Time.ts"
 import * as Times from "./Time.ts"
 
+/** An agent's answer as it goes on record, whether it counted or not. */
+export interface AgentReview {
+  readonly verdict: "approve" | "deny" | "escalate"
+  readonly reasoning: string
+  /** 0 to 1; null when what was given is no such number. */
+  readonly confidence: number | null
+  readonly risk: string
+  readonly model: string
+  /** The version that the agent says it read. */
+  readonly version: number
+}
+
 export type Event =
   | { readonly type: "Created"; readonly request: Request }
-  | { readonly type: "Rerouted"; readonly routing: Routing }
+  /** `decideBy`: the deadline of the tier that it now is in. */
+  | { readonly type: "Rerouted"; readonly routing: Routing; readonly decideBy: Time }
   | { readonly type: "DecisionRecorded"; readonly decision: Decision }
   | { readonly type: "DecisionStruck"; readonly index: number; readonly why: string }
-  | { readonly type: "Waiting"; readonly waitingFor: string }
-  | { readonly type: "Approved"; readonly by: "policy" | "people" | "agent" | "break_glass"; readonly startBy: Time }
+  /** Null: it waits for nobody's sign-in any more. */
+  | { readonly type: "Waiting"; readonly waitingFor: string | null }
+  | {
+      readonly type: "Approved"
+      readonly by: "policy" | "people" | "agent" | "break_glass"
+      readonly startBy: Time
+      readonly review?: AgentReview
+    }
   | {
       readonly type: "Rejected"
       readonly by: Requester | { readonly policy: string }
       readonly outcome: string
       readonly reasons: ReadonlyArray<string>
+      readonly review?: AgentReview
     }
   | { readonly type: "Cancelled"; readonly by: Requester; readonly reason: string }
   | { readonly type: "Lapsed" }
-  | { readonly type: "Escalated"; readonly why: string; readonly by: Requester | null; readonly decideBy: Time }
+  | {
+      readonly type: "Escalated"
+      readonly why: string
+      readonly by: Requester | null
+      readonly decideBy: Time
+      readonly review?: AgentReview
+    }
   | { readonly type: "GrantStarted"; readonly resourceKey: string; readonly latestEnd: Time }
   | {
       readonly type: "GrantAttemptFailed"
@@ -49,6 +75,8 @@ export type Event =
       readonly error: string
       readonly nextAttemptAt: Time
       readonly needsAttention: boolean
+      /** Tell somebody: it needs attention from now on, or still does. */
+      readonly alert: boolean
     }
   | { readonly type: "Ended"; readonly note: string | null; readonly sweepAgainAt: Time | null }
   /** A second `end` after the longest lease confirmed that nothing is left. */
@@ -82,7 +110,7 @@ const unpend = (request: Request, state: State): Request => ({ ...into(request, 
 export const evolve = (request: Request, event: Exclude<Event, { type: "Created" }>, now: Time): Request => {
   switch (event.type) {
     case "Rerouted":
-      return { ...request, routing: event.routing }
+      return { ...request, routing: event.routing, decideBy: event.decideBy }
     case "DecisionRecorded":
       return { ...request, decisions: [...request.decisions, event.decision] }
     case "DecisionStruck":
@@ -108,7 +136,7 @@ export const evolve = (request: Request, event: Exclude<Event, { type: "Created"
       return {
         ...request,
         grant: {
-          resourceKey: event.resourceKey,
+          resourceKey: request.grant?.resourceKey ?? event.resourceKey,
           startedAt: request.grant?.startedAt ?? now,
           attempts: (request.grant?.attempts ?? 0) + 1,
           attemptedAt: now,

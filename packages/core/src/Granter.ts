@@ -20,18 +20,19 @@ import * as Schedule from "effect/Schedule"
 import { Unavailable, type ElevationError } from "./ElevationError.ts"
 import { CrashPoints } from "./CrashPoints.ts"
 import { Jobs, type Job } from "./Job.ts"
-import { Notifier, type Notification, type NotificationEvent } from "./Notification.ts"
+import { Notifier, NotifyError, type Notification, type NotificationEvent } from "./Notification.ts"
 import { ProviderError, Providers, type EndRequest, type Granted, type Provider } from "./Provider.ts"
 import * as Records from "./Records.ts"
-import type { Request } from "./Request.ts"
-import { endRetrySeconds } from "./rules/Ending.ts"
+import { terminal, type Request } from "./Request.ts"
+import { attentionAttempts, endRetrySeconds } from "./rules/Ending.ts"
+import { nextReminder } from "./rules/Reviewing.ts"
 import { Sealer } from "./Sealer.ts"
 import { Settings } from "./Settings.ts"
 import { Store, type StoreError } from "./Store.ts"
 import * as Times from "./Time.ts"
 import type { Time } from "./Time.ts"
 import { actorIn, Transitions, type LeaseLost, type Prepared } from "./Transitions.ts"
-import { jobId, sweepJob } from "./Work.ts"
+import { jobId, notifyJob as attentionJob, resourceKeyOf, sweepJob } from "./Work.ts"
 
 export class Granter extends Context.Service<
   Granter,
@@ -58,6 +59,14 @@ const stubbornly = <A, E extends ElevationError | LeaseLost>(effect: Effect.Effe
     while: (error) => error._tag === "Unavailable"
   })
 
+/** The instant that a job of the scheduler waits for, on a request as it stands; null when there is none. */
+const dueTime = {
+  Expire: (request: Request): Time | null => (request.state === "ACTIVE" ? (request.grant?.notAfter ?? null) : null),
+  Deadline: (request: Request): Time | null =>
+    request.state === "PENDING" ? request.decideBy : request.state === "APPROVED" ? request.startBy : null,
+  RemindReview: (request: Request): Time | null => (request.review === null ? null : nextReminder(request.review))
+}
+
 const nothingRests = { policy: false, principals: false, locks: false }
 const outOfTime = (provider: string) =>
   new ProviderError({
@@ -80,10 +89,7 @@ const make = Effect.gen(function* () {
   const crash = yield* CrashPoints
   const holder = `${globalThis.crypto.randomUUID()}`
 
-  const keyFor = (request: Request): string => {
-    const provider = providers.get(request.asked.provider)
-    return `${request.asked.provider}:${provider === undefined ? request.id : provider.resourceKey(request.asked, request.requester)}`
-  }
+  const keyFor = (request: Request): string => resourceKeyOf(providers.get(request.asked.provider), request)
 
   /** A provider call with its time limit; what it throws is a defect of the provider, and an unknown outcome. */
   const call = <A>(
@@ -149,7 +155,10 @@ const make = Effect.gen(function* () {
           } satisfies Prepared
         })
     })
-    if (!started.events.some((event) => event.type === "GrantStarted")) return
+    if (!started.events.some((event) => event.type === "GrantStarted")) {
+      if (started.request.state === "ENDING") yield* runNow(jobId.end(requestId))
+      return
+    }
     yield* crash.at("grant.started")
     const before = started.request
     const now = yield* Effect.map(transitions.facts({}), (facts) => facts.now)
@@ -228,8 +237,10 @@ const make = Effect.gen(function* () {
       }
       return
     }
-    if (recorded.failure._tag === "LeaseLost") yield* takeBack(before, granted)
-    else return yield* recorded.failure
+    if (recorded.failure._tag !== "LeaseLost") return yield* recorded.failure
+    // What promises to have changed nothing leaves nothing to take back.
+    if (Result.isFailure(answer) && answer.failure.effect === "none") return
+    yield* takeBack(before, granted)
   })
 
   /** `grant` came back under a lost lease: whatever it granted is ended, whatever state the request is in. */
@@ -242,11 +253,14 @@ const make = Effect.gen(function* () {
           Effect.succeed({
             command: { type: "LeaseLost", granted },
             rests: nothingRests,
-            also: (after: Request) => ({
+            also: (after, events) => ({
               guards: [],
               writes: [],
-              // In ENDING or a final state an `end` may have run before this answer came: end it (again).
-              jobs: [sweepJob(after, facts.now, keyFor(after))]
+              // Its `end` may have been called before this right came to be: end it once more.
+              jobs:
+                after.state === "ENDING" && !events.some((event) => event.type === "EndingBegun")
+                  ? [sweepJob(after, facts.now, keyFor(after))]
+                  : []
             })
           } satisfies Prepared)
       })
@@ -289,7 +303,10 @@ const make = Effect.gen(function* () {
     const request = facts.request
     if (request === undefined) return yield* Effect.die(new Error(`job ${job.id} has no request`))
     const sweeping = job.id !== jobId.end(requestId)
-    if (request.state !== "ENDING" && !sweeping) return yield* settleOnly(job, facts.now)
+    // Only what is to end, or is over, may be ended: a second ending never cuts off a grant that is active.
+    if (request.state !== "ENDING" && !(sweeping && terminal.has(request.state))) {
+      return yield* settleOnly(job, facts.now)
+    }
     const provider = providers.get(request.asked.provider)
     const answer =
       provider === undefined
@@ -329,9 +346,32 @@ const make = Effect.gen(function* () {
     const outcome = recorded.success
     yield* crash.at("end.recorded")
     if (Result.isFailure(answer) && !gone) {
-      const attempts = outcome.request.ending?.attempts ?? job.attempts
-      yield* release(job, endRetrySeconds(Math.max(0, attempts - 1), answer.failure), answer.failure.message)
+      const inEnding = outcome.events.length > 0
+      const attempts = inEnding ? (outcome.request.ending?.attempts ?? job.attempts) : job.attempts
+      if (!inEnding && job.attempts % attentionAttempts === 0) {
+        yield* sweepNeedsAttention(job, outcome.request, answer.failure)
+      }
+      const seconds = endRetrySeconds(Math.max(0, attempts - 1), answer.failure)
+      yield* release(job, seconds * (1 + (yield* Random.next) / 4), answer.failure.message)
     }
+  })
+
+  /** A request that is over cannot say itself that its second ending does not come about. */
+  const sweepNeedsAttention = Effect.fnUntraced(function* (job: Job, request: Request, error: ProviderError) {
+    const { now } = yield* transitions.facts({})
+    yield* transitions
+      .commit({
+        now,
+        guards: [{ kind: "lease", jobId: job.id, lease: job.lease }],
+        records: [
+          Records.about(request, Records.systemActor, "grant.needs_attention", "failure", {
+            attempt: job.attempts,
+            error: error.message
+          })
+        ],
+        jobs: [{ ...attentionJob(request, "needs_attention", now), id: `${job.id}:notify:${job.attempts}` }]
+      })
+      .pipe(Effect.catchTag("StepConflict", () => Effect.void))
   })
 
   const endAt = Effect.fnUntraced(function* (job: Job, request: Request, provider: Provider, now: Time) {
@@ -355,17 +395,46 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** `expire`, `deadline` and `review`: a command of the scheduler on one request. */
+  /**
+   * `expire`, `deadline` and `review`: a command of the scheduler on one request. A job that comes too early (a clock
+   * was set back) is handed back: it may be the only one that ever ends this.
+   */
   const commandJob = (type: "Expire" | "Deadline" | "RemindReview") =>
     Effect.fnUntraced(function* (job: Job, requestId: string) {
+      let now = job.runAt
+      const isOver = (request: Request): boolean => {
+        const due = dueTime[type](request)
+        return due === null || due > job.runAt
+      }
       const outcome = yield* transitions.run({
         query: { requestId },
         resourceKey: keyFor,
-        job: { job, settles: () => true },
-        prepare: () => Effect.succeed({ command: { type }, rests: nothingRests } satisfies Prepared)
+        job: { job, settles: (after, events) => events.length > 0 || isOver(after) },
+        prepare: (facts) =>
+          Effect.sync(() => {
+            now = facts.now
+            return { command: { type }, rests: nothingRests } satisfies Prepared
+          })
       })
+      if (outcome.events.length === 0 && !isOver(outcome.request)) {
+        yield* release(job, Math.max(1, Math.ceil((job.runAt - now) / 1000)), null)
+      }
       if (outcome.request.state === "ENDING") yield* runNow(jobId.end(requestId))
     })
+
+  /** A channel that hangs or breaks has not taken it. */
+  const deliver = (notification: Notification): Effect.Effect<void, NotifyError> => {
+    const trouble = (message: string) => Effect.fail(new NotifyError({ channel: "notifier", message }))
+    return notifier.deliver(notification).pipe(
+      Effect.timeoutOrElse({
+        duration: settings.callTimeoutSeconds * 1000,
+        orElse: () => trouble("it did not answer in time")
+      }),
+      Effect.catchDefect((defect) =>
+        Effect.andThen(Effect.logError(`telling ${notification.event} broke`, defect), trouble("it broke"))
+      )
+    )
+  }
 
   const notifyJob = Effect.fnUntraced(function* (job: Job) {
     const notification: Notification = {
@@ -374,7 +443,7 @@ const make = Effect.gen(function* () {
       requestId: job.requestId,
       facts: (job.payload["facts"] ?? {}) as Notification["facts"]
     }
-    const told = yield* Effect.result(notifier.deliver(notification))
+    const told = yield* Effect.result(deliver(notification))
     const { now } = yield* transitions.facts({})
     if (Result.isSuccess(told)) return yield* settleOnly(job, now)
     const error = `${told.failure.channel}: ${told.failure.message}`
@@ -397,19 +466,25 @@ const make = Effect.gen(function* () {
     yield* jobs.giveUp(job, error)
   })
 
-  /** A lock came into force: end every live grant that it hits. */
+  /**
+   * A lock came into force, or somebody's owner changed: every live grant that a lock hits goes to ENDING. Their endings
+   * are jobs of their own, so that a provider that hangs holds up none of the others.
+   */
   const lockSweep = Effect.fnUntraced(function* (job: Job) {
     let cursor: string | undefined
     do {
       const page = yield* store.live({ limit: 100, ...(cursor === undefined ? {} : { cursor }) })
+      if (!(yield* jobs.renew(job, settings.leaseSeconds))) return
       for (const request of page.items) {
-        const outcome = yield* transitions.run({
+        yield* transitions.run({
           query: { requestId: request.id, principals: [request.requester] },
           resourceKey: keyFor,
-          prepare: () =>
-            Effect.succeed({ command: { type: "LockHit" }, rests: { ...nothingRests, locks: true } } satisfies Prepared)
+          prepare: (facts) =>
+            Effect.succeed({
+              command: { type: "LockHit", requester: actorIn(facts, request.requester) },
+              rests: { ...nothingRests, locks: true }
+            } satisfies Prepared)
         })
-        if (outcome.events.length > 0) yield* runNow(jobId.end(request.id))
       }
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined)
@@ -458,11 +533,20 @@ const make = Effect.gen(function* () {
       Effect.ignore({ log: true })
     )
 
+  /** The alert is claimed before the grant; in an emergency nobody waits until a slow channel has taken it. */
+  const alertNow = (id: string): Effect.Effect<void> =>
+    jobs.claim({ holder, limit: 1, leaseSeconds: settings.leaseSeconds, id }).pipe(
+      Effect.flatMap((claimed) =>
+        Effect.forEach(claimed, (job) => Effect.forkDetach(work(job), { startImmediately: true }), { discard: true })
+      ),
+      Effect.ignore({ log: true })
+    )
+
   const settle: Granter["Service"]["settle"] = (request) =>
     Effect.gen(function* () {
       switch (request.state) {
         case "APPROVED":
-          if (request.asked.breakGlass) yield* runNow(jobId.notify(request.id, "break_glass", request.version))
+          if (request.asked.breakGlass) yield* alertNow(jobId.notify(request.id, "break_glass", request.version))
           return yield* runNow(jobId.grant(request.id))
         case "ENDING":
           return yield* runNow(jobId.end(request.id))

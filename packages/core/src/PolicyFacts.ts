@@ -35,6 +35,8 @@ export interface InputParts {
   }
   readonly activeGrants: ReadonlyArray<Request>
   readonly heldSeconds: number
+  /** Break-glass reviews of the requester that nobody closed yet; those of `requester.principal` when absent. */
+  readonly openReviews?: number
   readonly review?: PolicyInput["review"]
 }
 
@@ -78,7 +80,7 @@ export const inputOf = (parts: InputParts): PolicyInput => {
         not_after: grant.grant?.notAfter == null ? "" : Times.toRfc3339(grant.grant.notAfter)
       })),
       held_seconds: parts.heldSeconds,
-      open_breakglass_reviews: parts.requester.principal.openReviews,
+      open_breakglass_reviews: parts.openReviews ?? parts.requester.principal.openReviews,
       labels: { ...request.labels, facts_ok: request.labels["facts_ok"] ?? true }
     }
   }

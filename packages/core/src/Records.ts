@@ -1,7 +1,7 @@
 /** The audit record of each event: what a reader of the log needs to know, long texts beside the entry. */
 import type { Actor as AuditActor, AuditRecord } from "./AuditRecord.ts"
 import type { Refused } from "./ElevationError.ts"
-import type { Event } from "./Event.ts"
+import type { AgentReview, Event } from "./Event.ts"
 import type { JsonObject } from "./Json.ts"
 import { system } from "./Principal.ts"
 import type { Request, Requester } from "./Request.ts"
@@ -32,7 +32,8 @@ export const about = (
   provider: request.asked.provider,
   role: request.asked.role,
   resourceScope: request.asked.resourceScope,
-  details,
+  // Whoever reads one entry of a break-glass sees that it is one.
+  details: request.asked.breakGlass ? { ...details, breakGlass: true } : details,
   texts: Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ""))
 })
 
@@ -79,6 +80,21 @@ const routingOf = (request: Request): JsonObject => ({
 
 const whoIs = (by: Requester | { readonly policy: string }): JsonObject =>
   "policy" in by ? { policy: by.policy } : { issuer: by.issuer, subject: by.subject, email: by.email }
+
+/** An agent's answer: what it says of itself, and its words beside the entry. */
+const reviewDetails = (review: AgentReview | undefined): JsonObject =>
+  review === undefined
+    ? {}
+    : {
+        verdict: review.verdict,
+        confidence: review.confidence,
+        risk: review.risk,
+        model: review.model,
+        readVersion: review.version
+      }
+
+const reviewTexts = (review: AgentReview | undefined): Readonly<Record<string, string>> =>
+  review === undefined ? {} : { reasoning: review.reasoning }
 
 const time = (value: Times.Time | null): string | null => (value === null ? null : Times.toRfc3339Micros(value))
 
@@ -157,9 +173,10 @@ export const recordsOf = (event: Event, after: Request, actor: AuditActor): Read
             approvals: after.decisions.flatMap((decision) =>
               decision.verdict === "approve" && decision.struck === null ? [whoIs(decision.by)] : []
             ),
+            ...reviewDetails(event.review),
             ...routingOf(after)
           },
-          event.by === "agent" ? { reasoning: after.decisions.at(-1)?.comment ?? "" } : {}
+          reviewTexts(event.review)
         )
       ]
     case "Rejected":
@@ -169,8 +186,17 @@ export const recordsOf = (event: Event, after: Request, actor: AuditActor): Read
           "policy" in event.by ? { ...systemActor, subject: event.by.policy, kind: "policy" } : actor,
           !("policy" in event.by) && event.by.kind === "agent" ? "request.ai_denied" : "request.denied",
           "success",
-          { by: whoIs(event.by), ...("policy" in event.by ? { reasons: [...event.reasons] } : {}) },
-          "policy" in event.by ? {} : { comment: event.reasons.join("\n") }
+          {
+            by: whoIs(event.by),
+            digest: after.digest,
+            ...("policy" in event.by ? { reasons: [...event.reasons] } : {}),
+            ...reviewDetails(event.review)
+          },
+          "policy" in event.by
+            ? {}
+            : event.review === undefined
+              ? { comment: event.reasons.join("\n") }
+              : reviewTexts(event.review)
         )
       ]
     case "Cancelled":
@@ -186,8 +212,10 @@ export const recordsOf = (event: Event, after: Request, actor: AuditActor): Read
           "success",
           {
             why: event.why,
-            decideBy: time(event.decideBy)
-          }
+            decideBy: time(event.decideBy),
+            ...reviewDetails(event.review)
+          },
+          reviewTexts(event.review)
         )
       ]
     case "GrantStarted":

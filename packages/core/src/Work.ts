@@ -3,7 +3,9 @@ import type { Event } from "./Event.ts"
 import type { JobKind, NewJob } from "./Job.ts"
 import type { JsonObject } from "./Json.ts"
 import type { NotificationEvent } from "./Notification.ts"
-import type { Request } from "./Request.ts"
+import type { Provider } from "./Provider.ts"
+import { terminal, type Request } from "./Request.ts"
+import { nextReminder } from "./rules/Reviewing.ts"
 import type { Write } from "./Step.ts"
 import * as Times from "./Time.ts"
 import type { Time } from "./Time.ts"
@@ -12,6 +14,8 @@ export const jobId = {
   grant: (requestId: string) => `${requestId}:grant`,
   end: (requestId: string) => `${requestId}:end`,
   sweep: (requestId: string, at: Time) => `${requestId}:sweep:${at}`,
+  /** One at a time, however often reconciliation sees it. */
+  orphan: (requestId: string) => `${requestId}:orphan`,
   expire: (requestId: string) => `${requestId}:expire`,
   deadline: (requestId: string, at: Time) => `${requestId}:deadline:${at}`,
   review: (requestId: string, at: Time) => `${requestId}:review:${at}`,
@@ -61,6 +65,15 @@ export const notifyJob = (request: Request, event: NotificationEvent, now: Time)
 /** A second `end` (or the first, for a request that is over): confirms that nothing is left. */
 export const sweepJob = (request: Request, at: Time, resourceKey: string): NewJob =>
   job(jobId.sweep(request.id, at), "end", request, at, { serialKey: resourceKey })
+
+/** An `end` for what reconciliation found at the provider although the request is over. */
+export const orphanJob = (request: Request, now: Time, resourceKey: string): NewJob =>
+  job(jobId.orphan(request.id), "end", request, now, { serialKey: resourceKey })
+
+/** What calls for this request must not run side by side on, across all providers. Kept from the first attempt on. */
+export const resourceKeyOf = (provider: Provider | undefined, request: Request): string =>
+  request.grant?.resourceKey ??
+  `${request.asked.provider}:${provider === undefined ? request.id : provider.resourceKey(request.asked, request.requester)}`
 
 /** Jobs and job changes that one event causes. `after` is the request with all events of the step. */
 export const workOf = (
@@ -113,9 +126,7 @@ export const workOf = (
     case "RemovedExternally":
       return only(notifyJob(after, "removed_externally", now))
     case "EndAttemptFailed":
-      return event.needsAttention && (after.ending?.attempts ?? 0) % 10 === 0
-        ? only(notifyJob(after, "needs_attention", now))
-        : only()
+      return event.alert ? only(notifyJob(after, "needs_attention", now)) : only()
     case "Ended":
       return {
         jobs: [
@@ -131,18 +142,19 @@ export const workOf = (
     case "ReviewOpened":
       return only(job(jobId.review(after.id, event.dueAt), "review", after, event.dueAt))
     case "ReviewReminded": {
-      const next = Times.max(
-        Times.plusSeconds(now, 3600),
-        Times.plusMillis(now, (after.review?.dueAt ?? now) - (after.review?.openedAt ?? now))
+      const next = after.review === null ? null : nextReminder(after.review)
+      return only(
+        notifyJob(after, "break_glass_review", now),
+        ...(next === null ? [] : [job(jobId.review(after.id, next), "review", after, next)])
       )
-      return only(notifyJob(after, "break_glass_review", now), job(jobId.review(after.id, next), "review", after, next))
     }
     case "GrantArrivedLate":
-      // In a final state nothing else would take it back.
-      return after.ending === null || after.ending.nextAttemptAt !== null
-        ? only()
-        : only(sweepJob(after, now, resourceKey))
+      // In a final state nothing else would take it back; in any other, an `end` is still to come.
+      return terminal.has(after.state) ? only(sweepJob(after, now, resourceKey)) : only()
     case "Rerouted":
+      return after.state === "PENDING"
+        ? only(job(jobId.deadline(after.id, event.decideBy), "deadline", after, event.decideBy))
+        : only()
     case "DecisionRecorded":
     case "DecisionStruck":
     case "Waiting":

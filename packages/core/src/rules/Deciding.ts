@@ -2,9 +2,9 @@
 import * as Result from "effect/Result"
 import type { AiDecide, Approve, Actor, Decided, Deny, Facts, PolicyAnswers, Recheck, Recheckup } from "../Elevation.ts"
 import { decline, refuse, type Refused } from "../ElevationError.ts"
-import type { Event } from "../Event.ts"
-import type { Admission } from "../Policy.ts"
-import { countParties, isUnownedAgent, type Party } from "../Principal.ts"
+import type { AgentReview, Event } from "../Event.ts"
+import type { Admission, Tier } from "../Policy.ts"
+import { countParties, isUnownedAgent, keyOf, type Party } from "../Principal.ts"
 import type { Decision, Request } from "../Request.ts"
 import * as Times from "../Time.ts"
 import {
@@ -18,9 +18,10 @@ import {
   type Nameable,
   partyNow,
   snapshot,
-  stagesOf
+  stagesOf,
+  tooLong
 } from "./Standing.ts"
-import { mostRestrictive, routingOf } from "./Submitting.ts"
+import { deadlineOf, routingOf } from "./Submitting.ts"
 
 export const notFound = Result.fail(
   decline("not_found", "no such request, or you may not see it", "`jitsudo status` lists the requests that you may see")
@@ -31,6 +32,15 @@ export const wrongState = (request: Request, wanted: string): Refused =>
     state: request.state
   })
 
+/** Its time is over, although nobody has said so yet: a decision would come after the deadline. */
+const tooLate = (request: Request): Refused =>
+  decline(
+    "wrong_state",
+    `${request.id} was to be decided before ${Times.toRfc3339(request.lapsesAt)}`,
+    "the requester can ask again",
+    { state: request.state }
+  )
+
 const denialReasons = (admission: Admission): ReadonlyArray<string> =>
   admission.reasons.length === 0 ? ["no policy admits you as an approver of this request"] : admission.reasons
 
@@ -39,6 +49,7 @@ const decideRefusal = (request: Request, command: Approve | Deny, facts: Facts):
   const { by } = command
   const { principal } = by
   if (request.state !== "PENDING") return wrongState(request, "PENDING")
+  if (facts.now >= request.lapsesAt) return tooLate(request)
   if (command.digest !== request.digest) {
     return refuse(
       "changed_meanwhile",
@@ -82,7 +93,7 @@ const decideRefusal = (request: Request, command: Approve | Deny, facts: Facts):
 }
 
 /** Named by a stage; or, where no policy names anybody, admitted by some policy's `allow`. */
-const admits = (answers: PolicyAnswers, actor: Actor, admission: Admission): boolean =>
+export const admits = (answers: PolicyAnswers, actor: Actor, admission: Admission): boolean =>
   answers.routing.stages.length === 0 ? admission.allowed : stagesOf(answers.routing.stages, actor.principal).length > 0
 
 const whoDecides = (answers: PolicyAnswers): string =>
@@ -126,30 +137,33 @@ export const approve = (request: Request, command: Approve, facts: Facts): Resul
   const index = request.decisions.length
   const earlier: ReadonlyArray<Recheck> = [...standing, { index, actor: command.by, admission: command.admission }]
   return Result.succeed({
-    events: [recorded, ...settle(request, command.requester, earlier, command.answers, facts, [recorded])]
+    events: [recorded, ...settle(request, command.requester, earlier, command.answers, facts)]
   })
 }
 
 export const recheck = (request: Request, command: Recheckup, facts: Facts): Result.Result<Decided, Refused> => {
-  if (request.state !== "PENDING" || request.waitingFor === null) return Result.succeed({ events: [] })
+  if (request.state !== "PENDING" || request.waitingFor === null || facts.now >= request.lapsesAt) {
+    return Result.succeed({ events: [] })
+  }
   const lock = lockOnAsked(request.asked, partyNow(request, command.requester), facts)
   if (lock !== undefined) return Result.succeed({ events: [] })
   const standing = command.earlier.filter((one) => isApproval(request.decisions[one.index]))
-  const events = settle(request, command.requester, standing, command.answers, facts, [])
+  const events = settle(request, command.requester, standing, command.answers, facts)
   return Result.succeed({ events: isNews(request, events) ? events : [] })
 }
 
 const isNews = (request: Request, events: ReadonlyArray<Event>): boolean =>
   events.some((event) => event.type !== "Waiting" || event.waitingFor !== request.waitingFor)
 
+/** The requester's side and, for an agent that nobody answers for any more, at least a person's decision. */
+const tierNow = (request: Request, requester: Actor, answers: PolicyAnswers): Tier =>
+  isUnownedAgent(requester.principal) || request.routing.tier === "human" ? "human" : answers.routing.tier
+
 const isApproval = (decision: Decision | undefined): decision is Decision =>
   decision !== undefined && decision.verdict === "approve" && decision.struck === null && !("policy" in decision.by)
 
 const sameDecider = (decision: Decision | undefined, actor: Actor): boolean =>
-  decision !== undefined &&
-  !("policy" in decision.by) &&
-  decision.by.issuer === actor.principal.issuer &&
-  decision.by.subject === actor.principal.subject
+  decision !== undefined && !("policy" in decision.by) && keyOf(decision.by) === keyOf(actor.principal)
 
 const decisionOf = (
   by: Actor,
@@ -179,27 +193,28 @@ const settle = (
   requester: Actor,
   approvals: ReadonlyArray<Recheck>,
   answers: PolicyAnswers,
-  facts: Facts,
-  recorded: ReadonlyArray<Event>
+  facts: Facts
 ): ReadonlyArray<Event> => {
   const { now, settings } = facts
   const party = partyNow(request, requester)
   const events: Array<Event> = []
-  const routing = routingOf(
-    answers,
-    mostRestrictive(answers.routing.tier, request.routing.tier === "human" ? "human" : "auto"),
-    party
-  )
+  const routing = routingOf(answers, tierNow(request, requester, answers), party)
   if (
     routing.policyRevision !== request.routing.policyRevision ||
     JSON.stringify([routing.tier, routing.stages, routing.openQuorum]) !==
       JSON.stringify([request.routing.tier, request.routing.stages, request.routing.openQuorum])
   ) {
-    events.push({ type: "Rerouted", routing })
+    const decideBy =
+      routing.tier === request.routing.tier ? request.decideBy : deadlineOf(routing.tier, request.lapsesAt, facts)
+    events.push({ type: "Rerouted", routing, decideBy })
   }
-  if (!answers.eligibility.allowed) {
-    const reasons =
-      answers.eligibility.reasons.length === 0 ? ["no policy allows it any longer"] : answers.eligibility.reasons
+  const long = tooLong(answers.eligibility, settings, answers.heldSeconds, request.asked.durationSeconds)
+  if (!answers.eligibility.allowed || long !== undefined) {
+    const reasons = answers.eligibility.allowed
+      ? [long ?? ""]
+      : answers.eligibility.reasons.length === 0
+        ? ["no policy allows it any longer"]
+        : answers.eligibility.reasons
     events.push({
       type: "Rejected",
       by: { policy: answers.eligibility.findings[0]?.policy ?? "eligibility" },
@@ -216,16 +231,17 @@ const settle = (
     if (why !== undefined) {
       events.push({ type: "DecisionStruck", index: one.index, why })
     } else if (one.actor !== undefined) {
+      const { party: partyThen } = request.decisions[one.index] ?? { party: one.actor.party }
       if (isStale(one.actor.principal.groupsReadAt, settings.groupsMaxAgeSeconds, now))
         stale.push(nameOf(one.actor.principal))
-      else counting.push({ who: one.actor.principal, party: one.actor.party })
+      // What made two deciders one party then still does: a changed e-mail address never makes two of one.
+      else counting.push({ who: one.actor.principal, party: [...new Set([...one.actor.party, ...partyThen])] })
     }
   }
-  const open = openStages(routing.stages, routing.openQuorum, counting)
-  const needsPeople = routing.tier !== "auto" || recorded.length > 0
-  const met = routing.tier === "auto" && !needsPeople ? true : open.length === 0
-  if (!met) {
+  const people = openStages(routing.stages, routing.openQuorum, counting).length === 0 && counting.length > 0
+  if (!people && routing.tier !== "auto") {
     if (stale.length > 0) events.push({ type: "Waiting", waitingFor: `${stale.join(", ")} must sign in again` })
+    else if (request.waitingFor !== null) events.push({ type: "Waiting", waitingFor: null })
     return events
   }
   const maxAge = routing.tier === "auto" ? settings.groupsMaxAgeStrictSeconds : settings.groupsMaxAgeSeconds
@@ -235,7 +251,7 @@ const settle = (
   }
   events.push({
     type: "Approved",
-    by: routing.tier === "auto" && approvals.length === 0 ? "policy" : "people",
+    by: people ? "people" : "policy",
     startBy: Times.plusSeconds(now, settings.startSeconds)
   })
   return events
@@ -251,7 +267,9 @@ const strikeReason = (
   const { actor } = one
   if (actor === undefined) return "the approver is no longer known"
   const decision = request.decisions[one.index]
+  if (decision !== undefined && !sameDecider(decision, actor)) return "it is not this approver's"
   if (decision !== undefined && decision.digest !== request.digest) return "it was made on another digest"
+  if (actor.principal.kind !== "human") return "the approver is no longer a person"
   if (actor.party.some((mark) => party.includes(mark))) return "the approver now belongs to the requester's side"
   if (lockOnActor(actor, facts) !== undefined) return "the approver is locked"
   if (one.admission.denied) return `policy denies it: ${one.admission.reasons.join("; ")}`
@@ -288,6 +306,11 @@ export const openStages = (
  */
 export const aiDecide = (request: Request, command: AiDecide, facts: Facts): Result.Result<Decided, Refused> => {
   const { by, verdict } = command
+  if (by.principal.kind !== "agent") {
+    return Result.fail(
+      refuse("agent_not_allowed", "only an agent answers as a reviewer", `people decide with jitsudo approve or deny`)
+    )
+  }
   if (request.state !== "PENDING" || request.routing.tier !== "ai_review") {
     return Result.fail(
       refuse(
@@ -298,12 +321,14 @@ export const aiDecide = (request: Request, command: AiDecide, facts: Facts): Res
       )
     )
   }
+  if (facts.now >= request.lapsesAt) return Result.fail(tooLate(request))
   const agent = snapshot(by)
+  const review = reviewOf(command)
   const why = aiRefusal(request, command, facts)
   const decideBy = request.lapsesAt
   if (why !== undefined) {
     return Result.succeed({
-      events: [{ type: "Escalated", why, by: agent, decideBy }],
+      events: [{ type: "Escalated", why, by: agent, decideBy, review }],
       refused: refuse(
         "agent_not_allowed",
         `${why}; the request goes to people`,
@@ -318,20 +343,26 @@ export const aiDecide = (request: Request, command: AiDecide, facts: Facts): Res
   switch (verdict) {
     case "escalate":
       return Result.succeed({
-        events: [recorded, { type: "Escalated", why: "the agent escalated it", by: agent, decideBy }]
+        events: [recorded, { type: "Escalated", why: "the agent escalated it", by: agent, decideBy, review }]
       })
     case "deny":
       return Result.succeed({
         events: [
           recorded,
-          { type: "Rejected", by: agent, outcome: `denied by agent ${nameOf(agent)}`, reasons: [command.reasoning] }
+          {
+            type: "Rejected",
+            by: agent,
+            outcome: `denied by agent ${nameOf(agent)}`,
+            reasons: [command.reasoning],
+            review
+          }
         ]
       })
     case "approve":
       return Result.succeed({
         events: [
           recorded,
-          { type: "Approved", by: "agent", startBy: Times.plusSeconds(facts.now, facts.settings.startSeconds) }
+          { type: "Approved", by: "agent", startBy: Times.plusSeconds(facts.now, facts.settings.startSeconds), review }
         ]
       })
   }
@@ -339,11 +370,21 @@ export const aiDecide = (request: Request, command: AiDecide, facts: Facts): Res
 
 const minimumReasoning = 20
 
+const isConfidence = (value: number): boolean => value >= 0 && value <= 1
+
+const reviewOf = (command: AiDecide): AgentReview => ({
+  verdict: command.verdict,
+  reasoning: command.reasoning,
+  confidence: isConfidence(command.confidence) ? command.confidence : null,
+  risk: command.risk,
+  model: command.model,
+  version: Number.isSafeInteger(command.version) ? command.version : 0
+})
+
 const aiRefusal = (request: Request, command: AiDecide, facts: Facts): string | undefined => {
   const { by, verdict } = command
   const { now, settings } = facts
   const party = partyNow(request, command.requester)
-  if (by.principal.kind !== "agent") return "only an agent answers in this tier's name"
   if (isUnownedAgent(by.principal)) return "the agent has no owner"
   if (request.asked.breakGlass) return "break-glass is never reviewed by an agent"
   if (by.party.some((mark) => party.includes(mark))) return "the agent belongs to the requester's side"
@@ -352,13 +393,20 @@ const aiRefusal = (request: Request, command: AiDecide, facts: Facts): string | 
   if (now >= request.decideBy) return "the review's deadline is over"
   if (command.version !== request.version || command.digest !== request.digest)
     return "the agent answered on another version"
+  if (command.malformed !== null) return `the answer is malformed: ${command.malformed}`
   if (command.reasoning.trim().length < minimumReasoning) return "the reasoning has no substance"
-  if (!(command.confidence >= 0 && command.confidence <= 1)) return "the confidence is not between 0 and 1"
-  if (verdict !== "approve") return undefined
-  if (command.answers.routing.tier === "human") return "policy now wants people to decide"
-  if (!command.answers.eligibility.allowed) return "policy no longer allows the request"
+  if (!isConfidence(command.confidence)) return "the confidence is not between 0 and 1"
+  if (verdict === "escalate") return undefined
   if (command.admission.denied) return `policy denies it: ${command.admission.reasons.join("; ")}`
   if (!command.admission.allowed) return "policy's ai_allow does not cover it"
+  if (isStale(by.principal.groupsReadAt, settings.groupsMaxAgeSeconds, now)) return "the agent must sign in again"
+  if (verdict === "deny") return undefined
+  if (isUnownedAgent(command.requester.principal)) return "nobody answers for the agent that asked"
+  if (command.answers.routing.tier === "human") return "policy now wants people to decide"
+  const { answers } = command
+  if (!answers.eligibility.allowed) return "policy no longer allows the request"
+  const long = tooLong(answers.eligibility, settings, answers.heldSeconds, request.asked.durationSeconds)
+  if (long !== undefined) return long
   if (isStale(command.requester.principal.groupsReadAt, settings.groupsMaxAgeSeconds, now)) {
     return `${nameOf(request.requester)} must sign in again`
   }

@@ -9,7 +9,7 @@ import type { ProviderError } from "../Provider.ts"
 import { terminal, type Request } from "../Request.ts"
 import * as Times from "../Time.ts"
 import { wrongState } from "./Deciding.ts"
-import { lockOnAsked, nameOf, snapshot } from "./Standing.ts"
+import { lockOnAsked, nameOf, partyNow, snapshot } from "./Standing.ts"
 
 const nothing = Result.succeed<Decided>({ events: [] })
 
@@ -87,9 +87,13 @@ export const revoke = (
 }
 
 /** A lock came into force: whatever it hits is taken back. PENDING stays: nobody can decide it while locked. */
-export const lockHit = (request: Request, facts: Facts): Result.Result<Decided, Refused> => {
+export const lockHit = (
+  request: Request,
+  command: { readonly requester: Actor | undefined },
+  facts: Facts
+): Result.Result<Decided, Refused> => {
   if (request.state !== "APPROVED" && request.state !== "ACTIVE") return nothing
-  const lock = lockOnAsked(request.asked, request.party, facts)
+  const lock = lockOnAsked(request.asked, partyNow(request, command.requester), facts)
   if (lock === undefined) return nothing
   return Result.succeed({
     events: [
@@ -140,7 +144,8 @@ export const expire = (request: Request, facts: Facts): Result.Result<Decided, R
 /** The provider confirmed that nothing is left. */
 export const confirmed = (request: Request, note: string | null, facts: Facts): Result.Result<Decided, Refused> => {
   if (request.state === "ENDING") {
-    const repeated = request.grant !== null && (request.grant.outcomeUnknown || request.grant.openAttempts > 0)
+    const { grant } = request
+    const repeated = grant !== null && (grant.attempts > 1 || grant.outcomeUnknown || grant.openAttempts > 0)
     const sweepAgainAt = repeated
       ? Times.plusSeconds(facts.now, facts.settings.leaseSeconds + facts.settings.callTimeoutSeconds)
       : null
@@ -156,14 +161,20 @@ export const confirmed = (request: Request, note: string | null, facts: Facts): 
 export const endRetrySeconds = (attempts: number, error: ProviderError): number =>
   Math.max(error.retryAfterSeconds ?? 0, Math.min(300, 2 ** Math.min(attempts + 1, 9)))
 
+/** An ending that was tried this often needs attention, and again after as many more. */
+export const attentionAttempts = 10
+
 export const refused = (request: Request, error: ProviderError, facts: Facts): Result.Result<Decided, Refused> => {
   if (request.state !== "ENDING" || request.ending === null) return nothing
   const { attempts, since } = request.ending
+  const needsAttention =
+    attempts + 1 >= attentionAttempts || Times.secondsBetween(since, facts.now) >= facts.settings.endAttentionSeconds
   const failed: Event = {
     type: "EndAttemptFailed",
     error: error.message,
     nextAttemptAt: Times.plusSeconds(facts.now, endRetrySeconds(attempts, error)),
-    needsAttention: attempts + 1 >= 10 || Times.secondsBetween(since, facts.now) >= facts.settings.endAttentionSeconds
+    needsAttention,
+    alert: needsAttention && (!request.ending.needsAttention || (attempts + 1) % attentionAttempts === 0)
   }
   return Result.succeed({ events: [failed] })
 }

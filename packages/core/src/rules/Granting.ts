@@ -5,10 +5,10 @@ import { refuse, type Refused } from "../ElevationError.ts"
 import type { Event } from "../Event.ts"
 import type { Granted, ProviderError } from "../Provider.ts"
 import { keyOf } from "../Principal.ts"
-import { terminal, type Request } from "../Request.ts"
+import type { Request } from "../Request.ts"
 import * as Times from "../Time.ts"
-import { notFound, wrongState } from "./Deciding.ts"
-import { lockOnActor, lockOnAsked, lockedRefusal, partyNow, snapshot } from "./Standing.ts"
+import { wrongState } from "./Deciding.ts"
+import { lockOnActor, lockOnAsked, lockedRefusal, nameOf, partyNow, snapshot } from "./Standing.ts"
 
 const nothing = Result.succeed<Decided>({ events: [] })
 
@@ -56,11 +56,7 @@ export const start = (
 }
 
 export const succeeded = (request: Request, granted: Granted, facts: Facts): Result.Result<Decided, Refused> => {
-  if (request.state !== "APPROVED") {
-    return Result.succeed({
-      events: [{ type: "GrantArrivedLate", reference: granted.reference, providerNotAfter: granted.notAfter }]
-    })
-  }
+  if (request.state !== "APPROVED" || request.grant === null) return leaseLost(request, granted)
   // The shorter of what the provider enforces and what was approved; its clock starts when the provider granted.
   const approvedEnd = Times.plusSeconds(Times.min(granted.issuedAt, facts.now), request.asked.durationSeconds)
   return Result.succeed({
@@ -99,12 +95,14 @@ export const refused = (request: Request, error: ProviderError, facts: Facts): R
 }
 
 /**
- * `grant` returned to a holder that lost its lease: what it may have granted is taken back at once, whatever state
- * the request is in. In a final state the caller adds an `end` job; the state stays.
+ * `grant` returned to a holder that lost its lease, or to a request that wants it no longer: what it granted is taken
+ * back at once, whatever state the request is in. In a final state that is a job of its own; the state stays. Without
+ * `granted` the answer was an error that may have had an effect.
  */
 export const leaseLost = (request: Request, granted: Granted | undefined): Result.Result<Decided, Refused> => {
+  if (request.grant === null) return nothing
   const late: ReadonlyArray<Event> =
-    granted === undefined || request.grant === null
+    granted === undefined
       ? []
       : [
           {
@@ -113,19 +111,17 @@ export const leaseLost = (request: Request, granted: Granted | undefined): Resul
             providerNotAfter: granted.notAfter
           }
         ]
-  if (request.state === "APPROVED" || request.state === "ACTIVE") {
-    return Result.succeed({
-      events: [
-        ...late,
-        beginEnding(
-          "unknown_outcome",
-          "an attempt to grant came back after its lease was lost",
-          request.state === "ACTIVE" ? "REVOKED" : "FAILED"
-        )
-      ]
-    })
-  }
-  return request.state === "ENDING" || terminal.has(request.state) ? Result.succeed({ events: late }) : nothing
+  if (request.state !== "APPROVED" && request.state !== "ACTIVE") return Result.succeed({ events: late })
+  return Result.succeed({
+    events: [
+      ...late,
+      beginEnding(
+        "unknown_outcome",
+        "an attempt to grant came back after its lease was lost",
+        request.state === "ACTIVE" ? "REVOKED" : "FAILED"
+      )
+    ]
+  })
 }
 
 /** Credentials go to the requester alone, while ACTIVE, unlocked, before `notAfter`. The entry comes first. */
@@ -135,15 +131,9 @@ export const readCredentials = (
   facts: Facts
 ): Result.Result<Decided, Refused> => {
   if (keyOf(command.by.principal) !== keyOf(request.requester)) {
-    return command.by.party.some((mark) => request.party.includes(mark))
-      ? Result.fail(
-          refuse(
-            "not_requester",
-            `only ${request.requester.email ?? request.requester.subject} may read these credentials`,
-            "ask for your own"
-          )
-        )
-      : notFound
+    return Result.fail(
+      refuse("not_requester", `only ${nameOf(request.requester)} may read these credentials`, "ask for your own")
+    )
   }
   if (request.state !== "ACTIVE") return Result.fail(wrongState(request, "ACTIVE"))
   const lock = lockOnActor(command.by, facts) ?? lockOnAsked(request.asked, partyNow(request, command.by), facts)

@@ -2,22 +2,31 @@
 import * as Result from "effect/Result"
 import type { Actor, Decided, Facts } from "../Elevation.ts"
 import { decline, refuse, type Refused } from "../ElevationError.ts"
-import type { Request } from "../Request.ts"
-import { sameParty } from "../Principal.ts"
+import type { Request, Review } from "../Request.ts"
 import * as Times from "../Time.ts"
-import { nameOf, snapshot } from "./Standing.ts"
+import { isOfParty, lockOnActor, lockedRefusal, nameOf, snapshot } from "./Standing.ts"
+
+/** When somebody is to be reminded next: when it is due, then as often, at most once an hour. Null: it is closed. */
+export const nextReminder = (review: Review): Times.Time | null => {
+  if (review.closed !== null) return null
+  if (review.remindedAt === null) return review.dueAt
+  return Times.plusMillis(review.remindedAt, Math.max(3_600_000, review.dueAt - review.openedAt))
+}
 
 export const remind = (request: Request, facts: Facts): Result.Result<Decided, Refused> => {
-  const { review } = request
-  if (review === null || review.closed !== null || facts.now < review.dueAt) return Result.succeed({ events: [] })
-  const next =
-    review.remindedAt === null ? review.dueAt : Times.plusSeconds(review.remindedAt, facts.settings.reviewDueSeconds)
-  return Result.succeed({ events: facts.now >= next ? [{ type: "ReviewReminded" }] : [] })
+  const next = request.review === null ? null : nextReminder(request.review)
+  return Result.succeed({ events: next !== null && facts.now >= next ? [{ type: "ReviewReminded" }] : [] })
 }
 
 export const close = (
   request: Request,
-  command: { readonly by: Actor; readonly admin: boolean; readonly comment: string }
+  command: {
+    readonly by: Actor
+    readonly admin: boolean
+    readonly comment: string
+    readonly requester: Actor | undefined
+  },
+  facts: Facts
 ): Result.Result<Decided, Refused> => {
   const { by } = command
   if (request.review === null) {
@@ -33,7 +42,9 @@ export const close = (
       refuse("not_admin", "closing a break-glass review is for administrators", "ask an administrator")
     )
   }
-  if (sameParty(request.party, by.party)) {
+  const lock = lockOnActor(by, facts)
+  if (lock !== undefined) return Result.fail(lockedRefusal(lock))
+  if (isOfParty(request, command.requester, by)) {
     return Result.fail(
       refuse(
         "self_decision",

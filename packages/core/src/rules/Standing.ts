@@ -3,10 +3,11 @@ import type { Actor, Facts } from "../Elevation.ts"
 import { refuse, type Refused } from "../ElevationError.ts"
 import type { Lock } from "../Lock.ts"
 import { lockOn } from "../Lock.ts"
-import type { Approvers } from "../Policy.ts"
+import type { Approvers, Eligibility } from "../Policy.ts"
 import type { Party, PrincipalKey } from "../Principal.ts"
 import { keyOf, sameParty } from "../Principal.ts"
 import type { Asked, Request, Requester, Stage } from "../Request.ts"
+import type { DomainSettings } from "../Settings.ts"
 import type { Time } from "../Time.ts"
 import { secondsBetween } from "../Time.ts"
 
@@ -48,6 +49,19 @@ export const lockedRefusal = (lock: Lock): Refused =>
     `locked since ${new Date(lock.since).toISOString()}: ${lock.target.kind}`,
     "ask an administrator; `jitsudo principal locks` shows who locked it and why"
   )
+
+/** Why this much longer is too long without a break, if it is. Policy's own limit goes before the default. */
+export const tooLong = (
+  eligibility: Eligibility,
+  settings: DomainSettings,
+  heldSeconds: number,
+  durationSeconds: number
+): string | undefined => {
+  const most = eligibility.maxTotalSeconds ?? settings.maxTotalSeconds
+  return heldSeconds + durationSeconds > most
+    ? `this role has been held for ${heldSeconds} s without a break, and ${durationSeconds} s more would exceed ${most} s`
+    : undefined
+}
 
 export const isStale = (readAt: Time, maxAgeSeconds: number, now: Time): boolean =>
   secondsBetween(readAt, now) > maxAgeSeconds

@@ -7,7 +7,16 @@ import type { Tier } from "../Policy.ts"
 import { isUnownedAgent, type Party } from "../Principal.ts"
 import type { Request, Routing } from "../Request.ts"
 import * as Times from "../Time.ts"
-import { isStale, isUnmeetable, lockOnActor, lockOnAsked, lockedRefusal, nameOf, snapshot } from "./Standing.ts"
+import {
+  isStale,
+  isUnmeetable,
+  lockOnActor,
+  lockOnAsked,
+  lockedRefusal,
+  nameOf,
+  snapshot,
+  tooLong
+} from "./Standing.ts"
 
 const order: Record<Tier, number> = { auto: 0, ai_review: 1, human: 2 }
 
@@ -22,6 +31,10 @@ export const routingOf = (answers: PolicyAnswers, tier: Tier, party: Party): Rou
   policyHash: answers.hash,
   findings: answers.routing.findings
 })
+
+/** When a tier's time is over, if it begins now. */
+export const deadlineOf = (tier: Tier, lapsesAt: Times.Time, facts: Facts): Times.Time =>
+  tier === "ai_review" ? Times.min(Times.plusSeconds(facts.now, facts.settings.aiReviewSeconds), lapsesAt) : lapsesAt
 
 const breakGlassRefusal = (command: Submit, facts: Facts): Refused | undefined => {
   const { principal } = command.by
@@ -41,10 +54,10 @@ const breakGlassRefusal = (command: Submit, facts: Facts): Refused | undefined =
   if (isStale(principal.groupsReadAt, facts.settings.groupsMaxAgeStrictSeconds, facts.now)) {
     return refuse("stale_groups", "break-glass needs a fresh sign-in", "run `jitsudo login`, then ask again")
   }
-  if (command.answers.eligibility.blockOnOpenReview && principal.openReviews > 0) {
+  if (command.answers.eligibility.blockOnOpenReview && command.openReviews > 0) {
     return refuse(
       "review_open",
-      `${principal.openReviews} break-glass review(s) of ${nameOf(principal)} are still open`,
+      `${command.openReviews} break-glass review(s) of ${nameOf(principal)} are still open`,
       "have another person close them with `jitsudo review close`"
     )
   }
@@ -74,15 +87,9 @@ export const submit = (command: Submit, facts: Facts): Result.Result<Decided, Re
     )
   }
 
-  const maxTotal = Math.min(answers.eligibility.maxTotalSeconds ?? settings.maxTotalSeconds, settings.maxTotalSeconds)
-  if (command.heldSeconds + asked.durationSeconds > maxTotal) {
-    return Result.fail(
-      refuse(
-        "not_eligible",
-        `this role has been held for ${command.heldSeconds} s without a break, and ${asked.durationSeconds} s more would exceed ${maxTotal} s`,
-        "ask for a shorter time, or ask again after a break"
-      )
-    )
+  const long = tooLong(answers.eligibility, settings, answers.heldSeconds, asked.durationSeconds)
+  if (long !== undefined) {
+    return Result.fail(refuse("not_eligible", long, "ask for a shorter time, or ask again after a break"))
   }
 
   const request: Request = {
@@ -123,10 +130,7 @@ export const submit = (command: Submit, facts: Facts): Result.Result<Decided, Re
       ]
     })
   }
-  const decideBy =
-    request.routing.tier === "ai_review"
-      ? Times.min(Times.plusSeconds(now, settings.aiReviewSeconds), request.lapsesAt)
-      : request.lapsesAt
+  const decideBy = deadlineOf(request.routing.tier, request.lapsesAt, facts)
   const events: Array<Event> = [{ type: "Created", request: { ...request, decideBy } }]
   if (request.routing.tier === "auto") {
     if (isStale(by.principal.groupsReadAt, settings.groupsMaxAgeStrictSeconds, now)) {
