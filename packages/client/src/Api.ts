@@ -12,14 +12,22 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
-import type { Principal } from "@jitsudo/core"
+import type { Principal, Time } from "@jitsudo/core"
 import * as Dto from "./Dto.ts"
 import * as Problems from "./Problems.ts"
 
 /** Who calls, after the daemon verified the token. */
 export class Caller extends Context.Service<
   Caller,
-  { readonly principal: Principal.Principal; readonly sourceIp: string; readonly channel: string }
+  {
+    readonly principal: Principal.Principal
+    readonly sourceIp: string
+    readonly channel: string
+    /** When the token ends: a stream ends with it. */
+    readonly expiresAt: Time.Time
+    /** When they last proved who they are, as this token says; null when its issuer does not say. */
+    readonly authTime: Time.Time | null
+  }
 >()("@jitsudo/client/Caller") {}
 
 /** Every endpoint but a few wants a bearer token of a configured issuer. */
@@ -27,20 +35,24 @@ export class Authentication extends HttpApiMiddleware.Service<Authentication, { 
   "@jitsudo/client/Authentication",
   {
     security: { bearer: HttpApiSecurity.bearer },
-    error: [Problems.Unauthenticated, Problems.Forbidden, Problems.TooMany, Problems.ServiceUnavailable],
+    error: Problems.common,
     requiredForClient: true
   }
 ) {}
 
 /** What could not be decoded becomes a `BadRequest` that names every field; what could not be encoded, a 500. */
 export class Decoding extends HttpApiMiddleware.Service<Decoding>()("@jitsudo/client/Decoding", {
-  error: [Problems.BadRequest, Problems.InternalError]
+  error: [Problems.BadRequest, Problems.TooLarge, Problems.UnsupportedMediaType, Problems.InternalError]
 }) {}
 
 const id = { id: Dto.RequestId }
 const error = Problems.common
 const idempotent = {
-  "idempotency-key": Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/u)))
+  "idempotency-key": Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(/^[\x21-\x7e]{1,255}$/u, { message: "must be 1-255 visible ASCII characters" })
+    )
+  )
 }
 
 export class Requests extends HttpApiGroup.make("requests")
@@ -101,7 +113,7 @@ export class Requests extends HttpApiGroup.make("requests")
     }).annotate(OpenApi.Summary, "Close the review of a break-glass"),
     HttpApiEndpoint.get("watch", "/:id/events", {
       params: id,
-      headers: { "last-event-id": Schema.optionalKey(Schema.String) },
+      headers: { "last-event-id": Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))) },
       success: HttpApiSchema.StreamSse({
         events: Schema.Struct({
           id: Schema.String,
@@ -112,24 +124,26 @@ export class Requests extends HttpApiGroup.make("requests")
       error
     }).annotate(OpenApi.Summary, "Follow a request until it is over; the event id is its version")
   )
+  .middleware(Decoding)
   .middleware(Authentication)
   .prefix("/api/v1alpha1/requests") {}
 
 export class Policies extends HttpApiGroup.make("policies")
   .add(
     HttpApiEndpoint.get("list", "/", { success: Dto.Policies, error }),
-    HttpApiEndpoint.get("get", "/:id", { params: { id: Schema.String }, success: Dto.Policy, error }),
+    HttpApiEndpoint.get("get", "/:id", { params: { id: Dto.PolicyRef }, success: Dto.Policy, error }),
     HttpApiEndpoint.post("apply", "/", { payload: Dto.ApplyPolicies, success: Dto.AppliedPolicies, error }).annotate(
       OpenApi.Summary,
       "Check, compile and store policies as one new revision (administrators)"
     ),
-    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Schema.String }, success: Dto.AppliedPolicies, error }),
+    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Dto.PolicyRef }, success: Dto.AppliedPolicies, error }),
     HttpApiEndpoint.post("evaluate", "/eval", {
       payload: Dto.EvalPolicies,
       success: Dto.EvaluatedPolicies,
       error
     }).annotate(OpenApi.Summary, "What policy would say to an input (administrators and auditors)")
   )
+  .middleware(Decoding)
   .middleware(Authentication)
   .prefix("/api/v1alpha1/policies") {}
 
@@ -137,24 +151,25 @@ export class Principals extends HttpApiGroup.make("principals")
   .add(
     HttpApiEndpoint.get("me", "/me", { success: Dto.WhoAmI, error }),
     HttpApiEndpoint.get("list", "/", {
-      query: { ...Dto.Paging, email: Schema.optionalKey(Schema.String) },
+      query: Dto.ListPrincipals,
       success: Dto.page(Dto.Principal),
       error
     }),
-    HttpApiEndpoint.get("get", "/:identity", { params: { identity: Schema.String }, success: Dto.Principal, error }),
+    HttpApiEndpoint.get("get", "/:identity", { params: { identity: Dto.Identity }, success: Dto.Principal, error }),
     HttpApiEndpoint.put("setTrustTier", "/:identity/trust-tier", {
-      params: { identity: Schema.String },
+      params: { identity: Dto.Identity },
       payload: Dto.SetTrustTier,
       success: Dto.Principal,
       error
     }),
     HttpApiEndpoint.put("setOwner", "/:identity/owner", {
-      params: { identity: Schema.String },
+      params: { identity: Dto.Identity },
       payload: Dto.SetOwner,
       success: Dto.Principal,
       error
     })
   )
+  .middleware(Decoding)
   .middleware(Authentication)
   .prefix("/api/v1alpha1/principals") {}
 
@@ -166,8 +181,9 @@ export class Locks extends HttpApiGroup.make("locks")
       success: Dto.Lock.pipe(HttpApiSchema.status(201)),
       error
     }),
-    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Schema.String }, success: HttpApiSchema.NoContent, error })
+    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Dto.LockId }, success: HttpApiSchema.NoContent, error })
   )
+  .middleware(Decoding)
   .middleware(Authentication)
   .prefix("/api/v1alpha1/locks") {}
 
@@ -182,11 +198,12 @@ export class Audit extends HttpApiGroup.make("audit")
       error
     }),
     HttpApiEndpoint.get("export", "/export", {
-      query: { from: Schema.optionalKey(Schema.Int), to: Schema.optionalKey(Schema.Int) },
+      query: Dto.ExportAudit,
       success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" }),
       error
     }).annotate(OpenApi.Summary, "The log as NDJSON that anybody can verify offline (auditors)")
   )
+  .middleware(Decoding)
   .middleware(Authentication)
   .prefix("/api/v1alpha1/audit") {}
 
@@ -208,8 +225,11 @@ export class Api extends HttpApi.make("jitsudo")
   .add(Locks)
   .add(Audit)
   .add(Meta)
+  // A misspelt field or filter is an error: what was meant to restrict must not be ignored.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
-  .middleware(Decoding)
+  .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
+  .annotate(HttpApi.ParamsParseOptions, { errors: "all" })
+  .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "jitsudo",

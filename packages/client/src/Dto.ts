@@ -1,10 +1,34 @@
-/** What goes over the wire. camelCase, numbers as numbers, states by their short names, times in RFC 3339 UTC. */
+/**
+ * What goes over the wire. camelCase, numbers as numbers, states by their short names, times in RFC 3339.
+ *
+ * What comes in is bounded here as far as that needs no facts, so that one answer names every field at fault; core
+ * checks again, because it has other callers. The bounds are core's (`Text.limits`); a test compares them.
+ */
 import * as Schema from "effect/Schema"
+import { Timestamp } from "./Timestamp.ts"
 
-/** RFC 3339, UTC, milliseconds. */
-export const Timestamp = Schema.String.annotate({ format: "date-time", description: "RFC 3339, UTC" })
+export { Timestamp }
 
-const bounded = (max: number) => Schema.String.check(Schema.isMaxLength(max))
+/** Text that can be stored and hashed as it stands, at most `max` UTF-16 code units long. */
+const text = (max: number) =>
+  Schema.String.check(
+    Schema.isMaxLength(max, { message: `must have at most ${max} characters` }),
+    Schema.makeFilter((value: string) => !value.includes("\u0000") || "must not contain NUL"),
+    Schema.makeFilter(
+      (value: string) => value.isWellFormed() || "must be well-formed Unicode (it has a lone surrogate)"
+    )
+  )
+
+const notEmpty = Schema.makeFilter((value: string) => value.trim() !== "" || "must not be empty")
+const singleLine = Schema.makeFilter((value: string) => !/[\n\r\t]/u.test(value) || "must be a single line")
+
+/** A name: one line that is not empty. */
+const name = (max: number) => text(max).check(notEmpty, singleLine)
+
+/** What people write. */
+const prose = text(2048)
+
+const seconds = Schema.Int.check(Schema.isGreaterThan(0, { message: "must be a whole number of seconds above 0" }))
 
 export const RequestId = Schema.String.check(Schema.isPattern(/^req_[0-9A-HJKMNP-TV-Z]{26}$/u)).annotate({
   identifier: "RequestId",
@@ -120,32 +144,45 @@ export const ElevationRequest = Schema.Struct({
 }).annotate({ identifier: "ElevationRequest" })
 export type ElevationRequest = typeof ElevationRequest.Type
 
+const Metadata = Schema.Record(Schema.String, text(256).check(singleLine)).check(
+  Schema.makeFilter((metadata: Readonly<Record<string, string>>) => {
+    const keys = Object.keys(metadata)
+    if (keys.length > 16) return "must have at most 16 keys"
+    return (
+      keys.every((key) => /^[a-zA-Z0-9_.-]{1,64}$/u.test(key) && key !== "__proto__") ||
+      "keys must have 1-64 letters, digits, `_`, `.` or `-`"
+    )
+  })
+)
+
 export const CreateRequest = Schema.Struct({
-  provider: bounded(1024),
-  role: bounded(4096),
-  resourceScope: bounded(4096),
-  durationSeconds: Schema.Finite,
-  reason: Schema.optionalKey(bounded(65536)),
+  provider: name(64),
+  role: name(256),
+  resourceScope: text(512).check(singleLine),
+  durationSeconds: seconds,
+  reason: Schema.optionalKey(prose),
   breakGlass: Schema.optionalKey(Schema.Boolean),
-  metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  metadata: Schema.optionalKey(Metadata)
 }).annotate({ identifier: "CreateRequest" })
 
 export const ExtendRequest = Schema.Struct({
-  durationSeconds: Schema.Finite,
-  reason: Schema.optionalKey(bounded(65536))
+  durationSeconds: seconds,
+  reason: Schema.optionalKey(prose)
 }).annotate({ identifier: "ExtendRequest" })
 
 export const Decide = Schema.Struct({
   /** The digest of the request that the decider saw. */
-  digest: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u)),
-  comment: Schema.optionalKey(bounded(65536))
+  digest: Schema.String.check(
+    Schema.isPattern(/^[0-9a-f]{64}$/u, { message: "must be the digest of the request: 64 hexadecimal digits" })
+  ),
+  comment: Schema.optionalKey(prose)
 }).annotate({ identifier: "Decide" })
 
-export const WithReason = Schema.Struct({ reason: Schema.optionalKey(bounded(65536)) }).annotate({
+export const WithReason = Schema.Struct({ reason: Schema.optionalKey(prose) }).annotate({
   identifier: "WithReason"
 })
 
-export const CloseReview = Schema.Struct({ comment: bounded(65536) }).annotate({ identifier: "CloseReview" })
+export const CloseReview = Schema.Struct({ comment: prose }).annotate({ identifier: "CloseReview" })
 
 export const Credentials = Schema.Struct({
   requestId: RequestId,
@@ -157,8 +194,10 @@ export const Credentials = Schema.Struct({
 export const page = <S extends Schema.Constraint>(items: S) =>
   Schema.Struct({ items: Schema.Array(items), nextCursor: Schema.NullOr(Schema.String) })
 
-const cursor = Schema.optionalKey(bounded(1024))
-const limit = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 })))
+const cursor = Schema.optionalKey(text(1024))
+const limit = Schema.optionalKey(
+  Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }, { message: "must be from 1 to 500" }))
+)
 
 /** Query of a paged list. */
 export const Paging = { cursor, limit }
@@ -170,10 +209,10 @@ export const ListRequests = {
   mine: Schema.optionalKey(Schema.Boolean),
   /** Only what waits for a decision that I may take. */
   pending: Schema.optionalKey(Schema.Boolean),
-  requester: Schema.optionalKey(bounded(320)),
-  provider: Schema.optionalKey(bounded(64)),
-  role: Schema.optionalKey(bounded(256)),
-  resourceScope: Schema.optionalKey(bounded(512)),
+  requester: Schema.optionalKey(text(320)),
+  provider: Schema.optionalKey(text(64)),
+  role: Schema.optionalKey(text(256)),
+  resourceScope: Schema.optionalKey(text(512)),
   breakGlass: Schema.optionalKey(Schema.Boolean),
   openReview: Schema.optionalKey(Schema.Boolean),
   since: Schema.optionalKey(Timestamp),
@@ -184,8 +223,12 @@ export const PolicyType = Schema.Literals(["eligibility", "approval", "breakglas
   identifier: "PolicyType"
 })
 
-export const PolicyFile = Schema.Struct({ path: bounded(512), source: bounded(262_144) }).annotate({
+export const PolicyFile = Schema.Struct({ path: Schema.String, source: Schema.String }).annotate({
   identifier: "PolicyFile"
+})
+
+export const PolicyFileDraft = Schema.Struct({ path: name(512), source: text(262_144) }).annotate({
+  identifier: "PolicyFileDraft"
 })
 
 export const PolicyInfo = Schema.Struct({
@@ -210,15 +253,15 @@ export const Policies = Schema.Struct({
 }).annotate({ identifier: "Policies" })
 
 export const PolicyDraft = Schema.Struct({
-  name: bounded(128),
+  name: name(128),
   type: PolicyType,
-  description: Schema.optionalKey(bounded(2048)),
+  description: Schema.optionalKey(prose),
   enabled: Schema.optionalKey(Schema.Boolean),
-  files: Schema.Array(PolicyFile)
+  files: Schema.Array(PolicyFileDraft).check(Schema.isMaxLength(200, { message: "must be at most 200 files" }))
 }).annotate({ identifier: "PolicyDraft" })
 
 export const ApplyPolicies = Schema.Struct({
-  policies: Schema.Array(PolicyDraft),
+  policies: Schema.Array(PolicyDraft).check(Schema.isMaxLength(200, { message: "must be at most 200 policies" })),
   /** Also delete what is not among `policies`: the set is then exactly this. */
   replaceAll: Schema.optionalKey(Schema.Boolean),
   /** The revision that the caller looked at; absent: the current one. */
@@ -273,38 +316,61 @@ export const Principal = Schema.Struct({
   enrolledAt: Timestamp
 }).annotate({ identifier: "Principal" })
 
+export const ListPrincipals = { ...Paging, email: Schema.optionalKey(text(320)) }
+
 export const WhoAmI = Schema.Struct({ ...Principal.fields, admin: Schema.Boolean, auditor: Schema.Boolean }).annotate({
   identifier: "WhoAmI"
 })
 
 export const SetTrustTier = Schema.Struct({
-  trustTier: Schema.Finite,
-  notes: Schema.optionalKey(bounded(65536))
+  trustTier: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 }, { message: "must be 0, 1, 2, 3 or 4" })),
+  notes: Schema.optionalKey(prose)
 }).annotate({
   identifier: "SetTrustTier"
 })
 
-export const SetOwner = Schema.Struct({ owner: bounded(1024) }).annotate({ identifier: "SetOwner" })
+/** `issuer#subject`, or an e-mail address that one known principal has. */
+const identity = name(1024)
+
+/** Path parameters. */
+export const Identity = identity
+/** A policy's id or name. */
+export const PolicyRef = name(128)
+export const LockId = name(64)
+
+export const SetOwner = Schema.Struct({ owner: identity }).annotate({ identifier: "SetOwner" })
 
 export const LockTarget = Schema.Union([
-  Schema.Struct({ kind: Schema.Literal("principal"), identity: bounded(1024) }),
-  Schema.Struct({ kind: Schema.Literal("provider"), provider: bounded(64) }),
+  Schema.Struct({ kind: Schema.Literal("principal"), identity }),
+  Schema.Struct({ kind: Schema.Literal("provider"), provider: name(64) }),
   Schema.Struct({
     kind: Schema.Literal("role"),
-    provider: bounded(64),
-    role: bounded(256),
-    resourceScope: bounded(512)
+    provider: name(64),
+    role: name(256),
+    resourceScope: text(512).check(singleLine)
   }),
   Schema.Struct({ kind: Schema.Literal("everything") })
 ]).annotate({ identifier: "LockTarget" })
 
-export const CreateLock = Schema.Struct({ target: LockTarget, reason: bounded(65536) }).annotate({
+export const LockedTarget = Schema.Union([
+  Schema.Struct({ kind: Schema.Literal("principal"), identity: Schema.String }),
+  Schema.Struct({ kind: Schema.Literal("provider"), provider: Schema.String }),
+  Schema.Struct({
+    kind: Schema.Literal("role"),
+    provider: Schema.String,
+    role: Schema.String,
+    resourceScope: Schema.String
+  }),
+  Schema.Struct({ kind: Schema.Literal("everything") })
+]).annotate({ identifier: "LockedTarget" })
+
+export const CreateLock = Schema.Struct({ target: LockTarget, reason: prose.check(notEmpty) }).annotate({
   identifier: "CreateLock"
 })
 
 export const Lock = Schema.Struct({
   id: Schema.String,
-  target: LockTarget,
+  target: LockedTarget,
   reason: Schema.String,
   by: Schema.String,
   since: Timestamp
@@ -319,16 +385,24 @@ export const AuditEntry = Schema.Struct({
   texts: Schema.Array(Schema.Struct({ hash: Schema.String, salt: Schema.String, text: Schema.String }))
 }).annotate({ identifier: "AuditEntry" })
 
+const seq = Schema.Int.check(Schema.isGreaterThan(0, { message: "must be 1 or more" }))
+
 export const QueryAudit = {
   ...Paging,
-  actor: Schema.optionalKey(bounded(1024)),
-  action: Schema.optionalKey(bounded(64)),
-  requestId: Schema.optionalKey(bounded(64)),
-  provider: Schema.optionalKey(bounded(64)),
+  actor: Schema.optionalKey(text(1024)),
+  action: Schema.optionalKey(text(64)),
+  requestId: Schema.optionalKey(text(64)),
+  provider: Schema.optionalKey(text(64)),
   outcome: Schema.optionalKey(Schema.Literals(["success", "failure", "refused"])),
   since: Schema.optionalKey(Timestamp),
   until: Schema.optionalKey(Timestamp),
   order: Schema.optionalKey(Schema.Literals(["newest", "oldest"]))
+}
+
+export const ExportAudit = {
+  /** First and last sequence number, both inclusive; absent: the whole log. */
+  from: Schema.optionalKey(seq),
+  to: Schema.optionalKey(seq)
 }
 
 export const ServerInfo = Schema.Struct({

@@ -58,6 +58,18 @@ export class Conflict extends HttpApiError.Problem<Conflict>()(
   members
 ) {}
 
+export class TooLarge extends HttpApiError.Problem<TooLarge>()(
+  "TooLarge",
+  { type: `${type}too-large`, title: "The request is too large", status: 413 },
+  members
+) {}
+
+export class UnsupportedMediaType extends HttpApiError.Problem<UnsupportedMediaType>()(
+  "UnsupportedMediaType",
+  { type: `${type}unsupported-media-type`, title: "Send JSON", status: 415 },
+  members
+) {}
+
 export class Unprocessable extends HttpApiError.Problem<Unprocessable>()(
   "Unprocessable",
   { type: `${type}unprocessable`, title: "Contradicts an earlier request", status: 422 },
@@ -91,6 +103,7 @@ export class ServiceUnavailable extends HttpApiError.Problem<ServiceUnavailable>
 /** What every endpoint may answer besides its result. */
 export const common = [
   BadRequest,
+  Unauthenticated,
   Forbidden,
   NotFound,
   Conflict,
@@ -107,6 +120,8 @@ export type Problem =
   | Forbidden
   | NotFound
   | Conflict
+  | TooLarge
+  | UnsupportedMediaType
   | Unprocessable
   | TooMany
   | InternalError

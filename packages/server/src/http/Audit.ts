@@ -1,13 +1,14 @@
 /** The audit log over HTTP: auditors read everything, others the entries of requests that they may see. */
 import { Export } from "@jitsudo/audit"
 import { Api } from "@jitsudo/client"
+import type {
+  Principal} from "@jitsudo/core";
 import {
   Access,
   AuditChain,
   AuditRecord,
   ElevationError,
   Elevations,
-  Principal,
   Records,
   Settings,
   Transitions
@@ -15,6 +16,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
+import { refuseAccess } from "./AccessRefused.ts"
 import { toProblem } from "./Failure.ts"
 import { timeOf } from "./Requests.ts"
 import * as View from "./View.ts"
@@ -55,7 +57,7 @@ export const layerNoDeps = HttpApiBuilder.group(
     const transitions = yield* Transitions.Transitions
 
     const mustAudit = (by: Principal.Principal): Effect.Effect<void, ElevationError.ElevationError> =>
-      Access.isAuditor(by, settings) ? Effect.void : Effect.fail(auditorsOnly)
+      Access.isAuditor(by, settings) ? Effect.void : refuseAccess(transitions, by, auditorsOnly)
 
     const head = Effect.mapError(chain.head, trouble)
 
@@ -64,12 +66,10 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         const read = Effect.gen(function* () {
           if (!Access.isAuditor(by.principal, settings)) {
-            if (query.requestId === undefined) return yield* auditorsOnly
+            if (query.requestId === undefined) return yield* refuseAccess(transitions, by.principal, auditorsOnly)
             yield* elevations.get(by.principal, query.requestId)
           }
           const action = yield* actionOf(query.action)
-          const since = yield* timeOf("since", query.since)
-          const until = yield* timeOf("until", query.until)
           return yield* chain
             .query({
               filter: {
@@ -78,8 +78,8 @@ export const layerNoDeps = HttpApiBuilder.group(
                 ...(query.requestId === undefined ? {} : { requestId: query.requestId }),
                 ...(query.provider === undefined ? {} : { provider: query.provider }),
                 ...(query.outcome === undefined ? {} : { outcome: query.outcome }),
-                ...(since === undefined ? {} : { since }),
-                ...(until === undefined ? {} : { until })
+                ...(query.since === undefined ? {} : { since: timeOf(query.since) }),
+                ...(query.until === undefined ? {} : { until: timeOf(query.until) })
               },
               limit: query.limit ?? 100,
               order: query.order ?? "newest",
@@ -106,7 +106,8 @@ export const layerNoDeps = HttpApiBuilder.group(
             const last = (yield* head).seq
             const from = query.from ?? 1
             const to = Math.min(query.to ?? last, last)
-            if (from < 1) return yield* invalid("from", "must be 1 or more")
+            if (from > last + 1) return yield* invalid("from", `is beyond the last entry, ${last}`)
+            if (query.to !== undefined && query.to < from) return yield* invalid("to", "must not be before `from`")
             // The export is in the log before its first byte leaves; it is not part of what it exports.
             const { now } = yield* transitions.facts({})
             yield* transitions

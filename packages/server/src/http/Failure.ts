@@ -12,12 +12,11 @@ type ApiProblem =
   | Problems.NotFound
   | Problems.Conflict
   | Problems.Unprocessable
-  | Problems.TooMany
-  | Problems.InternalError
   | Problems.BadGateway
   | Problems.ServiceUnavailable
 
-const status: Record<ElevationError.RefusalCode, 400 | 403 | 404 | 409 | 422> = {
+/** The status of each refusal; the problem's `code` is the refusal's. */
+export const refusalStatus: Record<ElevationError.RefusalCode, 400 | 403 | 404 | 409 | 422> = {
   not_found: 404,
   invalid_input: 400,
   unknown_provider: 400,
@@ -43,6 +42,19 @@ const status: Record<ElevationError.RefusalCode, 400 | 403 | 404 | 409 | 422> = 
   policy_managed_elsewhere: 409
 }
 
+/** The status and code of each trouble; all of them may go away by themselves. */
+export const trouble: Record<
+  ElevationError.Unavailable["what"],
+  { readonly status: 502 | 503; readonly code: string }
+> = {
+  store: { status: 503, code: "store_unavailable" },
+  policy: { status: 503, code: "policy_unavailable" },
+  provider: { status: 502, code: "provider_unavailable" },
+  facts: { status: 503, code: "facts_unavailable" },
+  contention: { status: 503, code: "contention" },
+  overload: { status: 503, code: "overloaded" }
+}
+
 const refusalProblem = (refused: ElevationError.Refused): ApiProblem => {
   const members = {
     code: refused.code,
@@ -51,7 +63,7 @@ const refusalProblem = (refused: ElevationError.Refused): ApiProblem => {
     ...(refused.problems === undefined ? {} : { problems: refused.problems }),
     ...(refused.state === undefined ? {} : { state: refused.state })
   }
-  switch (status[refused.code]) {
+  switch (refusalStatus[refused.code]) {
     case 400:
       return new Problems.BadRequest(members)
     case 403:
@@ -65,28 +77,31 @@ const refusalProblem = (refused: ElevationError.Refused): ApiProblem => {
   }
 }
 
-/** Tell the client when a later try may succeed. */
-export const retryAfter = (seconds: number): Effect.Effect<void, never, HttpServerRequest> =>
-  HttpEffect.appendPreResponseHandler((_request, response) =>
-    Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(Math.max(1, Math.ceil(seconds)))))
+const unavailableProblem = (error: ElevationError.Unavailable) => {
+  const { code, status } = trouble[error.what]
+  const retryAfterSeconds = Math.max(1, Math.ceil(error.retryAfterSeconds))
+  const members = { code, detail: error.message, hint: `try again in ${retryAfterSeconds} s`, retryAfterSeconds }
+  return status === 502 ? new Problems.BadGateway(members) : new Problems.ServiceUnavailable(members)
+}
+
+/** Fails with a problem that says when a later try may succeed, in its body and as `Retry-After`. */
+export const failLater = <P extends { readonly retryAfterSeconds: number }>(
+  problem: P
+): Effect.Effect<never, P, HttpServerRequest> =>
+  Effect.andThen(
+    HttpEffect.appendPreResponseHandler((_request, response) =>
+      Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(problem.retryAfterSeconds)))
+    ),
+    Effect.fail(problem)
   )
 
-const unavailableProblem = (trouble: ElevationError.Unavailable) => {
-  const members = {
-    code: `${trouble.what}_unavailable`,
-    detail: trouble.message,
-    hint: `try again in ${trouble.retryAfterSeconds} s`,
-    retryAfterSeconds: Math.max(1, Math.ceil(trouble.retryAfterSeconds))
-  }
-  return trouble.what === "provider" ? new Problems.BadGateway(members) : new Problems.ServiceUnavailable(members)
-}
+/** Trouble of a step that refuses nothing. */
+export const failUnavailable = (error: ElevationError.Unavailable) => failLater(unavailableProblem(error))
 
 /** Turns the domain's errors into problem documents. */
 export const toProblem = <A, R>(
   effect: Effect.Effect<A, ElevationError.ElevationError, R>
 ): Effect.Effect<A, ApiProblem, R | HttpServerRequest> =>
   Effect.catch(effect, (error): Effect.Effect<never, ApiProblem, HttpServerRequest> =>
-    error._tag === "Refused"
-      ? Effect.fail(refusalProblem(error))
-      : Effect.andThen(retryAfter(error.retryAfterSeconds), Effect.fail(unavailableProblem(error)))
+    error._tag === "Refused" ? Effect.fail(refusalProblem(error)) : failUnavailable(error)
   )

@@ -1,18 +1,18 @@
-/** Policies over HTTP: administrators change the set, everybody who may look sees which apply. */
+/** Policies over HTTP: administrators change the set, auditors see it. */
 import { Api } from "@jitsudo/client"
-import { Access, ElevationError, PolicyAdmin, Settings, type Principal } from "@jitsudo/core"
+import { Access, ElevationError, PolicyAdmin, Settings, Transitions, type Principal } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { PolicyAuthoring } from "../policy/PolicyAuthoring.ts"
+import { refuseAccess } from "./AccessRefused.ts"
 import { toProblem } from "./Failure.ts"
 import * as View from "./View.ts"
 
-const mustLook = (by: Principal.Principal, settings: Settings.DomainSettings) =>
-  Access.isAuditor(by, settings)
-    ? Effect.void
-    : Effect.fail(
-        ElevationError.refuse("not_permitted", "policies are shown to administrators and auditors", "ask one of them")
-      )
+const auditorsOnly = ElevationError.refuse(
+  "not_permitted",
+  "policies are shown to administrators and auditors",
+  "ask one of them"
+)
 
 export const layerNoDeps = HttpApiBuilder.group(
   Api.Api,
@@ -21,6 +21,10 @@ export const layerNoDeps = HttpApiBuilder.group(
     const admin = yield* PolicyAdmin.PolicyAdmin
     const authoring = yield* PolicyAuthoring
     const settings = yield* Settings.Settings
+    const transitions = yield* Transitions.Transitions
+
+    const mustLook = (by: Principal.Principal): Effect.Effect<void, ElevationError.ElevationError> =>
+      Access.isAuditor(by, settings) ? Effect.void : refuseAccess(transitions, by, auditorsOnly)
 
     const find = Effect.fnUntraced(function* (id: string) {
       const current = yield* admin.current
@@ -40,7 +44,7 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         return yield* toProblem(
           Effect.gen(function* () {
-            yield* mustLook(by.principal, settings)
+            yield* mustLook(by.principal)
             const { policies, revision } = yield* admin.current
             return { revision: revision.number, hash: revision.hash, policies: policies.map(View.policyInfo) }
           })
@@ -50,7 +54,7 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         return yield* toProblem(
           Effect.gen(function* () {
-            yield* mustLook(by.principal, settings)
+            yield* mustLook(by.principal)
             const { policy } = yield* find(params.id)
             return { ...View.policyInfo(policy), files: policy.files.map((file) => ({ ...file })) }
           })
@@ -79,7 +83,7 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         return yield* toProblem(
           Effect.gen(function* () {
-            yield* mustLook(by.principal, settings)
+            yield* mustLook(by.principal)
             return yield* authoring.evaluate(payload)
           })
         )

@@ -1,22 +1,31 @@
 /**
  * Entries about strangers: refused logins and rate-limit hits, without letting strangers fill the log.
  *
- * The first ten of an address and minute are entries; the rest of that minute is one entry with the count, written
- * when the minute is over.
+ * 1. The first ten of an address (IPv6: of a /64) and minute are entries; the rest of that minute is one entry with the
+ *    count, written when the minute is over.
+ * 2. All addresses together get a thousand entries a minute; what is beyond is counted under the address `*`.
+ * 3. Memory is bounded, however many addresses there are.
  */
 import { Records, Time, Transitions, type AuditRecord } from "@jitsudo/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { networkOf } from "./Address.ts"
 
-const perMinute = 10
-/** Addresses remembered at once; beyond it the oldest window is closed early. */
-const mostAddresses = 10_000
+/** Entries of one address in a minute. */
+export const entriesPerAddress = 10
+/** Entries of all addresses in a minute. */
+export const entriesPerMinute = 1000
+
+type Action = "auth.refused" | "rate.limited"
 
 interface Window {
   readonly minute: number
-  readonly action: AuditRecord.AuditAction
-  count: number
+  readonly action: Action
+  readonly address: string
+  /** Refusals that are entries of their own. */
+  readonly written: number
+  readonly count: number
 }
 
 export class RefusedLog extends Context.Service<
@@ -24,7 +33,7 @@ export class RefusedLog extends Context.Service<
   {
     /** Never fails: a refusal stands whether or not it could be recorded, and the trouble is logged. */
     readonly refused: (what: {
-      readonly action: "auth.refused" | "rate.limited"
+      readonly action: Action
       readonly address: string
       readonly reason: string
       readonly issuer: string | null
@@ -34,11 +43,16 @@ export class RefusedLog extends Context.Service<
 
 const anonymous: AuditRecord.Actor = { issuer: "", subject: "", email: null, kind: "human" }
 
+const minuteNow = Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (now) => Math.floor(now / 60_000)))
+
 export const layer: Layer.Layer<RefusedLog, never, Transitions.Transitions> = Layer.effect(
   RefusedLog,
   Effect.gen(function* () {
     const transitions = yield* Transitions.Transitions
-    const windows = new Map<string, Window>()
+    /** Of the current minute; at most `entriesPerMinute` addresses and `*`, for each action. */
+    let windows = new Map<string, Window>()
+    let current = 0
+    let spent = 0
 
     const write = (action: AuditRecord.AuditAction, details: AuditRecord.AuditRecord["details"]) =>
       Effect.gen(function* () {
@@ -46,53 +60,49 @@ export const layer: Layer.Layer<RefusedLog, never, Transitions.Transitions> = La
         yield* transitions.commit({ now, records: [Records.plain(anonymous, action, "refused", details)] })
       }).pipe(Effect.catch((error) => Effect.logWarning(`a refusal could not be recorded: ${error._tag}`)))
 
-    const close = (address: string, window: Window) =>
-      window.count > perMinute
-        ? write("auth.refused_many", {
-            address,
-            of: window.action,
-            count: window.count - perMinute,
-            minute: Time.toRfc3339(Time.make(window.minute * 60_000))
-          })
-        : Effect.void
+    /** Begins a minute: what was only counted in the one before becomes entries. */
+    const turn = (minute: number) =>
+      Effect.suspend(() => {
+        if (minute === current) return Effect.void
+        const over = windows
+        windows = new Map()
+        current = minute
+        spent = 0
+        return Effect.forEach(
+          [...over.values()].filter((window) => window.count > window.written),
+          (window) =>
+            write("auth.refused_many", {
+              address: window.address,
+              of: window.action,
+              count: window.count - window.written,
+              minute: Time.toRfc3339(Time.make(window.minute * 60_000))
+            }),
+          { discard: true }
+        )
+      })
 
-    const sweep = (minute: number) =>
-      Effect.forEach(
-        [...windows].filter(([, window], index) => window.minute < minute || index < windows.size - mostAddresses),
-        ([key, window]) => {
-          windows.delete(key)
-          return close(key.slice(key.indexOf(" ") + 1), window)
-        },
-        { discard: true }
-      )
+    /** Counts one; true when it is an entry of its own. */
+    const count = (action: Action, network: string, minute: number): boolean => {
+      const own = `${action} ${network}`
+      const address = windows.has(own) || spent < entriesPerMinute ? network : "*"
+      const key = `${action} ${address}`
+      const window = windows.get(key) ?? { minute, action, address, written: 0, count: 0 }
+      const isEntry = window.written < entriesPerAddress && spent < entriesPerMinute && address !== "*"
+      if (isEntry) spent++
+      windows.set(key, { ...window, written: window.written + (isEntry ? 1 : 0), count: window.count + 1 })
+      return isEntry
+    }
 
     yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(
-          Effect.sleep("20 seconds"),
-          Effect.flatMap(
-            Effect.clockWith((clock) => clock.currentTimeMillis),
-            (millis) => sweep(Math.floor(millis / 60_000))
-          )
-        )
-      )
+      Effect.forever(Effect.andThen(Effect.sleep("10 seconds"), Effect.flatMap(minuteNow, turn)))
     )
-    yield* Effect.addFinalizer(() => Effect.ignore(sweep(Number.MAX_SAFE_INTEGER)))
+    yield* Effect.addFinalizer(() => turn(Number.MAX_SAFE_INTEGER))
 
     return RefusedLog.of({
       refused: Effect.fn("RefusedLog.refused")(function* (what) {
-        const millis = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-        const minute = Math.floor(millis / 60_000)
-        const key = `${what.action} ${what.address}`
-        const open = windows.get(key)
-        if (open === undefined || open.minute !== minute) {
-          if (open !== undefined) yield* close(what.address, open)
-          windows.set(key, { minute, action: what.action, count: 1 })
-        } else {
-          open.count++
-          if (open.count > perMinute) return
-        }
-        if (windows.size > mostAddresses) yield* sweep(minute)
+        const minute = yield* minuteNow
+        yield* turn(minute)
+        if (!count(what.action, networkOf(what.address), minute)) return
         yield* write(what.action, { address: what.address, reason: what.reason, issuer: what.issuer })
       })
     })

@@ -1,36 +1,26 @@
 /** Requests over HTTP: who calls, one line into core, and how it looks. */
 import { Api } from "@jitsudo/client"
-import { Elevations, ElevationError, Provider, Request, Store, Time } from "@jitsudo/core"
+import { Elevations, Principal, Provider, Request, Store, Time, type ElevationError } from "@jitsudo/core"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { Freshness } from "./Authentication.ts"
+import { Draining } from "./Draining.ts"
 import { toProblem } from "./Failure.ts"
+import { Limits } from "./Limits.ts"
 import * as View from "./View.ts"
 
-/** A filter's instant, or a refusal that names the field. */
-export const timeOf = (field: string, text: string | undefined) => {
-  if (text === undefined) return Effect.succeed(undefined)
-  const millis = Date.parse(text)
-  return Number.isNaN(millis) || !/^\d{4}-\d{2}-\d{2}T/u.test(text) || millis < 0
-    ? Effect.fail(
-        ElevationError.decline(
-          "invalid_input",
-          `${field} is not a time`,
-          "write it in RFC 3339, for example 2026-01-31T08:00:00Z",
-          {
-            problems: [{ field, message: "must be a time in RFC 3339" }]
-          }
-        )
-      )
-    : Effect.succeed(Time.make(millis))
-}
+/** A filter's instant; the API's definition has seen to its form. */
+export const timeOf = (text: string): Time.Time => Time.make(Date.parse(text))
 
-/** Answers that hold a secret stay out of every cache. */
-const noStore = HttpEffect.appendPreResponseHandler((_request, response) =>
-  Effect.succeed(HttpServerResponse.setHeaders(response, { "cache-control": "no-store", pragma: "no-cache" }))
+/** Nothing on the way may hold the events back. */
+const unbuffered = HttpEffect.appendPreResponseHandler((_request, response) =>
+  Effect.succeed(HttpServerResponse.setHeader(response, "x-accel-buffering", "no"))
 )
 
 const etag = (request: Request.Request) =>
@@ -45,6 +35,9 @@ export const layerNoDeps = HttpApiBuilder.group(
     const elevations = yield* Elevations.Elevations
     const providers = yield* Provider.Providers
     const store = yield* Store.Store
+    const limits = yield* Limits
+    const draining = yield* Draining
+    const freshness = yield* Freshness
 
     const view = (request: Request.Request) => {
       const missing = elevations.missing(request)
@@ -54,19 +47,33 @@ export const layerNoDeps = HttpApiBuilder.group(
     const shown = <R>(effect: Effect.Effect<Request.Request, ElevationError.ElevationError, R>) =>
       toProblem(effect).pipe(Effect.tap(etag), Effect.map(view))
 
-    /** A request's states as they come, from what the reader has seen on, until it is over. */
+    /**
+     * A request's states as they come, from what the reader has seen on, until it is over. Each look asks again whether
+     * the reader may see it; what cannot be asked ends the stream, and the client resumes where it stopped.
+     */
     const follow = (by: Api.Caller["Service"], id: string, seen: number) => {
-      const read = elevations.get(by.principal, id)
-      // Each look asks again whether the reader may see it.
-      const looks = Stream.merge(
-        Stream.filter(store.changes, (change) => change.requestIds.includes(id)),
-        Stream.fromSchedule(Schedule.spaced("30 seconds"))
-      ).pipe(Stream.mapEffect(() => read))
-      return Stream.concat(Stream.fromEffect(read), looks).pipe(
-        Stream.filter(newerThan(seen)),
+      const expired = Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Math.max(0, by.expiresAt - now)))
+      const hints = Stream.mergeAll(
+        [
+          Stream.make(undefined),
+          Stream.map(
+            Stream.filter(store.changes, (change) => change.requestIds.includes(id)),
+            () => undefined
+          ),
+          // What changed between the first look and the subscription, then what no change announced.
+          Stream.fromEffect(Effect.asVoid(Effect.sleep("1 second"))),
+          Stream.map(Stream.fromSchedule(Schedule.spaced("20 seconds")), () => undefined)
+        ],
+        { concurrency: "unbounded" }
+      ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }))
+      return hints.pipe(
+        Stream.mapEffect(() => Effect.option(elevations.get(by.principal, id))),
+        Stream.takeWhile(Option.isSome),
+        Stream.map((found) => found.value),
         Stream.takeUntil((request) => Request.terminal.has(request.state)),
+        Stream.filter(newerThan(seen)),
         Stream.map((request) => ({ id: String(request.version), event: "request" as const, data: view(request) })),
-        Stream.orDie
+        Stream.interruptWhen(Effect.raceFirst(draining.begun, expired))
       )
     }
 
@@ -74,6 +81,9 @@ export const layerNoDeps = HttpApiBuilder.group(
       create: Effect.fn(function* ({ headers, payload }) {
         const by = yield* Api.Caller
         const key = headers["idempotency-key"]
+        if (payload.breakGlass === true) {
+          yield* freshness.required({ kind: by.principal.kind, authTime: by.authTime })
+        }
         return yield* shown(
           elevations.request(
             by.principal,
@@ -92,29 +102,26 @@ export const layerNoDeps = HttpApiBuilder.group(
       }),
       list: Effect.fn(function* ({ query }) {
         const by = yield* Api.Caller
-        const listed = Effect.gen(function* () {
-          const since = yield* timeOf("since", query.since)
-          const until = yield* timeOf("until", query.until)
-          return yield* elevations.list(by.principal, {
+        const states = statesOf(query.state, query.pending)
+        const page = yield* toProblem(
+          elevations.list(by.principal, {
             filter: {
-              ...(query.state === undefined ? {} : { states: [query.state] }),
-              ...(query.pending === true ? { states: ["PENDING"] } : {}),
+              ...(states === undefined ? {} : { states }),
               ...(query.mine === true ? { requester: by.principal } : {}),
-              ...(query.requester === undefined ? {} : { requesterEmail: query.requester }),
+              ...(query.requester === undefined ? {} : { requesterEmail: query.requester.toLowerCase() }),
               ...(query.provider === undefined ? {} : { provider: query.provider }),
               ...(query.role === undefined ? {} : { role: query.role }),
               ...(query.resourceScope === undefined ? {} : { resourceScope: query.resourceScope }),
               ...(query.breakGlass === undefined ? {} : { breakGlass: query.breakGlass }),
               ...(query.openReview === undefined ? {} : { openReview: query.openReview }),
-              ...(since === undefined ? {} : { since }),
-              ...(until === undefined ? {} : { until })
+              ...(query.since === undefined ? {} : { since: timeOf(query.since) }),
+              ...(query.until === undefined ? {} : { until: timeOf(query.until) })
             },
             limit: query.limit ?? 50,
             ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
             ...(query.pending === true ? { forMe: true } : {})
           })
-        })
-        const page = yield* toProblem(listed)
+        )
         return { items: page.items.map(view), nextCursor: page.nextCursor }
       }),
       get: Effect.fn(function* ({ params }) {
@@ -155,7 +162,6 @@ export const layerNoDeps = HttpApiBuilder.group(
       }),
       credentials: Effect.fn(function* ({ params }) {
         const by = yield* Api.Caller
-        yield* noStore
         const read = yield* toProblem(elevations.credentials(by.principal, params.id))
         return {
           requestId: read.requestId,
@@ -174,11 +180,19 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         // Before the stream begins, so that a stranger gets a 404 and not an empty stream.
         yield* toProblem(elevations.get(by.principal, params.id))
+        yield* limits.stream(Principal.keyOf(by.principal))
+        yield* unbuffered
         return follow(by, params.id, Number(headers["last-event-id"] ?? 0))
       })
     })
   })
 )
+
+/** `pending` is about PENDING requests: together with another state nothing is left. */
+const statesOf = (state: Request.State | undefined, pending: boolean | undefined) => {
+  if (pending !== true) return state === undefined ? undefined : [state]
+  return state === undefined || state === "PENDING" ? (["PENDING"] as const) : []
+}
 
 /** Keeps what is newer than everything that came before. */
 const newerThan = (seen: number) => {

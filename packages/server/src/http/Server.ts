@@ -12,6 +12,7 @@ import type {
 } from "@jitsudo/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
@@ -20,50 +21,32 @@ import type * as HttpServer from "effect/http/HttpServer"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import * as Http from "node:http"
-import * as Https from "node:https"
-import { readFileSync } from "node:fs"
+import type * as Http from "node:http"
 import type { Tokens } from "../auth/Tokens.ts"
 import type { PolicyAuthoring } from "../policy/PolicyAuthoring.ts"
 import * as Audit from "./Audit.ts"
 import * as Authentication from "./Authentication.ts"
 import * as Decoding from "./Decoding.ts"
+import * as Draining from "./Draining.ts"
 import * as Limits from "./Limits.ts"
+import * as Listener from "./Listener.ts"
 import * as Meta from "./Meta.ts"
 import * as Outermost from "./Outermost.ts"
 import * as Policies from "./Policies.ts"
 import * as Principals from "./Principals.ts"
+import * as Probes from "./Probes.ts"
 import * as RefusedLog from "./RefusedLog.ts"
 import * as Requests from "./Requests.ts"
 
-export interface ServerOptions extends Outermost.Bounds {
+export interface ServerOptions extends Outermost.Bounds, Listener.ListenerOptions {
   readonly host: string
   readonly port: number
-  readonly headerBytes: number
   readonly drain: Duration.Duration
   readonly limits: Limits.LimitSettings
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string }
-}
-
-/** Slow and malformed clients are cut off by Node's own time-outs. */
-const createServer = (options: ServerOptions): (() => Http.Server) => {
-  const shared = {
-    maxHeaderSize: options.headerBytes,
-    headersTimeout: 10_000,
-    requestTimeout: Math.max(1000, Duration.toMillis(options.timeout)),
-    keepAliveTimeout: 15_000,
-    connectionsCheckingInterval: 5_000
-  }
-  const { tls } = options
-  if (tls === undefined) return () => Http.createServer(shared)
-  return () =>
-    Https.createServer({
-      ...shared,
-      minVersion: "TLSv1.2",
-      cert: readFileSync(tls.certFile),
-      key: readFileSync(tls.keyFile),
-      ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile), requestCert: true, rejectUnauthorized: true })
-    })
+  /** Approving, break-glass and administration ask for a sign-in that is no older. */
+  readonly maxAge?: Duration.Duration
+  /** Where health, readiness and metrics are served instead. */
+  readonly probes?: { readonly host: string; readonly port: number }
 }
 
 const handlers = Layer.mergeAll(
@@ -89,29 +72,57 @@ export type Needs =
   | Transitions.Transitions
   | Meta.Host
 
-/** Serves until the scope closes: then it stops accepting, lets requests finish for `drain`, and closes. */
-export const layer = (options: ServerOptions): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, Needs> => {
-  const guards = Layer.mergeAll(Authentication.layer, Decoding.layer).pipe(
-    Layer.provide(Limits.layer(options.limits)),
-    Layer.provide(RefusedLog.layer)
-  )
+const quiet = { disableLogger: true, disableListenLog: true } as const
+
+const listen = (
+  createServer: () => Http.Server,
+  address: { readonly host: string; readonly port: number },
+  drain: Duration.Duration
+) =>
+  NodeHttpServer.layer(createServer, {
+    host: address.host,
+    port: address.port,
+    gracefulShutdownTimeout: drain
+  })
+
+/**
+ * Serves until the scope closes. Then, in this order: readiness turns false and streams end; nothing new is accepted;
+ * requests finish for at most `drain`; what is left is cut off.
+ */
+export const layer = (
+  options: ServerOptions
+): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, Needs> => {
+  const limits = Limits.layer(options.limits).pipe(Layer.provideMerge(RefusedLog.layer))
+  const shared = Layer.mergeAll(limits, Authentication.layerFreshness(options.maxAge))
+  const guards = Layer.mergeAll(Authentication.layer, Decoding.layer)
   const api = HttpApiBuilder.layer(Api.Api, { openapiPath: "/openapi.json" }).pipe(
     Layer.provide(handlers),
-    Layer.provide(guards)
+    Layer.provide(guards),
+    Layer.provide(shared)
   )
   const routes = Layer.mergeAll(
     api,
     HttpApiScalar.layer(Api.Api, { path: "/docs" }),
-    PrometheusMetrics.layerHttp({ path: "/metrics" })
-  ).pipe(Layer.provide(Outermost.layer(options)))
-  return HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/metrics", "/healthz", "/readyz"])),
+    ...(options.probes === undefined ? [PrometheusMetrics.layerHttp({ path: "/metrics" })] : [])
+  ).pipe(Layer.provide(Outermost.layer({ ...options, withoutProbes: options.probes !== undefined })))
+
+  const probes =
+    options.probes === undefined
+      ? Layer.empty
+      : HttpRouter.serve(Probes.routes, quiet).pipe(
+          Layer.provide(Layer.fresh(listen(() => Listener.createPlain(options), options.probes, Duration.zero)))
+        )
+  // Built last, so that it is the first to end.
+  const drainFirst = Layer.effectDiscard(
+    Effect.flatMap(Draining.Draining, ({ begin }) => Effect.addFinalizer(() => begin))
+  )
+  return Layer.mergeAll(drainFirst, probes).pipe(
     Layer.provideMerge(
-      NodeHttpServer.layer(createServer(options), {
-        host: options.host,
-        port: options.port,
-        gracefulShutdownTimeout: options.drain
-      })
-    )
+      HttpRouter.serve(routes, quiet).pipe(
+        Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/metrics", "/healthz", "/readyz"])),
+        Layer.provideMerge(listen(() => Listener.create(options), options, options.drain))
+      )
+    ),
+    Layer.provide(Draining.layer)
   )
 }
