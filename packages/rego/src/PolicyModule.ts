@@ -3,8 +3,7 @@
  *
  * 1. ABI 1.2 or later: older modules are refused (they would take a slow path that leaks between evaluations).
  * 2. Memory has a maximum. What needs more fails, and the caller renews the instance.
- * 3. The module is evaluated once when it is loaded, so that a broken one fails then, not on a request.
- * 4. Whatever goes wrong is a thrown `EvaluationFailed` with the reason as text; it never becomes an answer.
+ * 3. Whatever goes wrong is a thrown `EvaluationFailed` with the reason as text; it never becomes an answer.
  *
  * `@open-policy-agent/opa-wasm` drives the instance; the imports are ours, because the SDK's own `sprintf` and
  * `json.is_valid` take precedence over custom ones and differ from OPA's, and because it passes arguments as JSON,
@@ -75,9 +74,11 @@ export interface PolicyModule {
     input: ArrayBuffer,
     clock: EvaluationClock
   ) => { readonly defined: false } | { readonly defined: true; readonly value: unknown }
+  /** How much memory it holds; it never gives any back. */
+  readonly memoryBytes: () => number
 }
 
-/** Instantiate a module and evaluate it once. Throws `EvaluationFailed`. */
+/** Instantiate a module. Throws `EvaluationFailed`. */
 export const instantiate = (module: WebAssembly.Module, maximumPages = defaultMaximumPages): PolicyModule => {
   let memory: WebAssembly.Memory
   let exports: Exports
@@ -158,13 +159,6 @@ export const instantiate = (module: WebAssembly.Module, maximumPages = defaultMa
     }
     return { defined: true, value: first.result }
   }
-  const [first] = entrypoints
-  if (first === undefined) throw new EvaluationFailed("the module has no entry point", "module")
-  try {
-    evaluate(first, encoder.encode("{}").buffer, { nowNs: 0n })
-  } catch (thrown) {
-    // A policy may contradict itself on an empty input; that is no reason to refuse the module.
-    if (!(thrown instanceof EvaluationFailed) || thrown.blame === "module") throw thrown
-  }
-  return { entrypoints, evaluate }
+  if (entrypoints.length === 0) throw new EvaluationFailed("the module has no entry point", "module")
+  return { entrypoints, evaluate, memoryBytes: () => memory.buffer.byteLength }
 }

@@ -1,1 +1,7 @@
-export {}
+export * as Combine from "./Combine.ts"
+export * as PolicyFiles from "./PolicyFiles.ts"
+export * as Pool from "./Pool.ts"
+export * as Prepare from "./Prepare.ts"
+export * as Rules from "./Rules.ts"
+export * as ServedPolicies from "./ServedPolicies.ts"
+export * as Starter from "./Starter.ts"

@@ -26,6 +26,8 @@ import * as Gauges from "./Gauges.ts"
 import { Host } from "./http/Meta.ts"
 import * as Server from "./http/Server.ts"
 import type { PolicyAuthoring } from "./policy/PolicyAuthoring.ts"
+import * as Authoring from "./policy/Authoring.ts"
+import * as DirectorySource from "./policy/DirectorySource.ts"
 import * as ServedPolicy from "./policy/ServedPolicy.ts"
 import * as Readiness from "./Readiness.ts"
 import * as Migrations from "./store/Migrations.ts"
@@ -223,10 +225,12 @@ export const daemon = (
     ),
     ServedPolicy.layer({ budget: config.policy.budget })
   ).pipe(Layer.provideMerge(stores(options)))
+  const authoring = Authoring.layer({ directory: config.policy.directory })
+  const imported = config.policy.directory === undefined ? Layer.empty : DirectorySource.layer(config.policy.directory)
   const ports = options.around === undefined ? configured : Layer.provideMerge(options.around, configured)
 
   const engine = Engine.layer().pipe(Layer.provideMerge(ports))
-  const background = Layer.mergeAll(scheduling, reconciling, Gauges.layer)
+  const background = Layer.mergeAll(scheduling, reconciling, Gauges.layer, ServedPolicy.layerAlerts)
   const edges = Server.layer({
     host: server.http_addr.host,
     port: server.http_addr.port,
@@ -253,7 +257,8 @@ export const daemon = (
 
   return edges.pipe(
     Layer.provideMerge(background),
-    Layer.provideMerge(ServedPolicy.layerDirectory(config.policy.directory)),
+    Layer.provideMerge(authoring),
+    Layer.provideMerge(imported),
     Layer.provideMerge(recordStart(options, configHash)),
     Layer.provideMerge(engine),
     Layer.catch((error) => Layer.effectContext(Effect.fail(asRefusal(error))))
