@@ -219,6 +219,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const loop = Effect.gen(function* () {
     yield* work.await
     idle.closeUnsafe()
+    // Not a timer: whoever can run now hands in first, such as those whom the last batch just answered.
+    yield* Effect.yieldNow
     inFlight = take()
     if (waiting.length === 0) work.closeUnsafe()
     yield* Effect.catchDefect(run(inFlight), (defect) =>

@@ -1,9 +1,9 @@
 /**
  * Listings of requests, newest first, at any size.
  *
- * Two ways to restrict a listing to what a person may see: requests that are still moving are few, so they are read by
- * state and filtered by their audience; all others are read by mark (`request_audience`), each mark newest first, and
- * merged.
+ * Requests that are still moving are few: they are read by state and filtered. All others are read by the words that
+ * they are found by (`request_marks`: who asked, for what, whom routing names), each newest first, and merged; without
+ * any such word, by time.
  */
 import { Principal, type Request, type Store } from "@jitsudo/core"
 import type { PgClient } from "@effect/sql-pg/PgClient"
@@ -23,15 +23,53 @@ type Listing = Parameters<Store.Store["Service"]["requests"]>[0]
 
 const moving: ReadonlySet<string> = new Set(["PENDING", "APPROVED", "ACTIVE", "ENDING"])
 
-const marksOf = (who: NonNullable<Listing["visibleTo"]>): ReadonlyArray<string> => [
+/** What a request that this person may see carries at least one of. */
+const visibleMarks = (who: NonNullable<Listing["visibleTo"]>): ReadonlyArray<string> => [
   `key:${Principal.keyOf(who.principal)}`,
   "open",
   ...who.groups.map((group) => `group:${group}`),
   ...(who.email === null ? [] : [`email:${who.email}`])
 ]
 
+/** The words to read by, the narrowest first; undefined where the filter has none. */
+const drivingMarks = ({ filter, visibleTo }: Listing): ReadonlyArray<string> | undefined => {
+  if (filter.requester !== undefined) return [`key:${Principal.keyOf(filter.requester)}`]
+  if (filter.requesterEmail !== undefined) return [`from:${filter.requesterEmail}`]
+  if (visibleTo !== undefined) return visibleMarks(visibleTo)
+  if (filter.provider !== undefined && filter.role !== undefined) return [`role:${filter.provider}|${filter.role}`]
+  return undefined
+}
+
 const textArray = (values: ReadonlyArray<string>): PgTypes.Parameter =>
   Result.getOrThrow(PgTypes.array(values, PgTypes.OID.text))
+
+/** Every condition of the filter on the request `r`: marks only narrow what is looked at. */
+const conditionsOf = (sql: PgClient, { filter, visibleTo }: Listing): Array<Fragment> => {
+  const all: Array<Fragment> = [sql`true`]
+  const { states } = filter
+  if (states !== undefined) {
+    all.push(states.length === 1 ? sql`r.state = ${states[0] ?? ""}` : sql`r.state = ANY(${textArray(states)}::text[])`)
+  }
+  if (filter.requester !== undefined) all.push(sql`r.requester_key = ${Principal.keyOf(filter.requester)}`)
+  if (filter.requesterEmail !== undefined) all.push(sql`r.body->'requester'->>'email' = ${filter.requesterEmail}`)
+  if (filter.provider !== undefined) all.push(sql`r.provider = ${filter.provider}`)
+  if (filter.role !== undefined) all.push(sql`r.role = ${filter.role}`)
+  if (filter.resourceScope !== undefined) all.push(sql`r.resource_scope = ${filter.resourceScope}`)
+  if (filter.since !== undefined) all.push(sql`r.created_at >= ${BigInt(filter.since)}`)
+  if (filter.until !== undefined) all.push(sql`r.created_at < ${BigInt(filter.until)}`)
+  if (filter.breakGlass !== undefined) {
+    all.push(sql`(r.body->'asked'->>'breakGlass')::boolean = ${filter.breakGlass}`)
+  }
+  if (filter.openReview === true) all.push(sql`r.body->'review'->'closed' = 'null'`)
+  if (filter.openReview === false) all.push(sql`(r.body->'review'->'closed' = 'null') IS NOT TRUE`)
+  if (filter.waiting === true) all.push(sql`r.body->>'waitingFor' IS NOT NULL`)
+  if (filter.waiting === false) all.push(sql`r.body->>'waitingFor' IS NULL`)
+  if (visibleTo !== undefined) {
+    all.push(sql`EXISTS (SELECT FROM jitsudo.request_marks v
+      WHERE v.request_id = r.id AND v.mark = ANY(${textArray(visibleMarks(visibleTo))}::text[]))`)
+  }
+  return all
+}
 
 /** Rows of one page and one more, newest first. `after` is the creation time and id of the last row before. */
 export const read = (
@@ -39,49 +77,31 @@ export const read = (
   listing: Listing,
   after: { readonly createdAt: number; readonly id: string } | undefined
 ): Effect.Effect<ReadonlyArray<Row>, SqlError> => {
-  const { filter } = listing
   const limit = listing.limit + 1
-  const conditions: Array<Fragment> = []
-  if (filter.states !== undefined) {
-    conditions.push(
-      filter.states.length === 1
-        ? sql`r.state = ${filter.states[0] ?? ""}`
-        : sql`r.state = ANY(${textArray(filter.states)}::text[])`
-    )
-  }
-  if (filter.requester !== undefined) conditions.push(sql`r.requester_key = ${Principal.keyOf(filter.requester)}`)
-  if (filter.requesterEmail !== undefined) conditions.push(sql`r.requester_email = ${filter.requesterEmail}`)
-  if (filter.provider !== undefined) conditions.push(sql`r.provider = ${filter.provider}`)
-  if (filter.role !== undefined) conditions.push(sql`r.role = ${filter.role}`)
-  if (filter.resourceScope !== undefined) conditions.push(sql`r.resource_scope = ${filter.resourceScope}`)
-  if (filter.since !== undefined) conditions.push(sql`r.created_at >= ${BigInt(filter.since)}`)
-  if (filter.until !== undefined) conditions.push(sql`r.created_at < ${BigInt(filter.until)}`)
-  if (filter.breakGlass !== undefined) conditions.push(filter.breakGlass ? sql`r.break_glass` : sql`NOT r.break_glass`)
-  if (filter.openReview !== undefined) conditions.push(filter.openReview ? sql`r.open_review` : sql`NOT r.open_review`)
-  if (filter.waiting !== undefined) conditions.push(filter.waiting ? sql`r.waiting` : sql`NOT r.waiting`)
-  if (after !== undefined)
-    conditions.push(sql`(r.created_at, r.id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`)
-
-  const who = listing.visibleTo
-  if (who !== undefined && (filter.states === undefined || !filter.states.every((state) => moving.has(state)))) {
-    const cursor =
+  const conditions = sql.and(conditionsOf(sql, listing))
+  const marks = drivingMarks(listing)
+  const states = listing.filter.states
+  if (marks === undefined || (states !== undefined && states.every((state) => moving.has(state)))) {
+    const later =
       after === undefined
         ? sql`true`
-        : sql`(a.created_at, a.request_id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`
+        : sql`(r.created_at, r.id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`
     return sql<Row>`
-      SELECT r.body, r.created_at, r.id FROM (
-        SELECT DISTINCT v.request_id FROM unnest(${textArray(marksOf(who))}::text[]) m (mark)
-        CROSS JOIN LATERAL (
-          SELECT a.request_id FROM jitsudo.request_audience a JOIN jitsudo.requests r ON r.id = a.request_id
-          WHERE a.mark = m.mark AND ${cursor} AND ${sql.and(conditions.length === 0 ? [sql`true`] : conditions)}
-          ORDER BY a.created_at DESC, a.request_id DESC LIMIT ${limit}
-        ) v
-      ) seen JOIN jitsudo.requests r ON r.id = seen.request_id
+      SELECT r.body, r.created_at, r.id FROM jitsudo.requests r WHERE ${conditions} AND ${later}
       ORDER BY r.created_at DESC, r.id DESC LIMIT ${limit}`
   }
-  if (who !== undefined) conditions.push(sql`r.audience && ${textArray(marksOf(who))}::text[]`)
+  const later =
+    after === undefined
+      ? sql`true`
+      : sql`(a.created_at, a.request_id) < (${BigInt(after.createdAt)}::int8, ${after.id}::text)`
   return sql<Row>`
-    SELECT r.body, r.created_at, r.id FROM jitsudo.requests r
-    WHERE ${sql.and(conditions.length === 0 ? [sql`true`] : conditions)}
+    SELECT r.body, r.created_at, r.id FROM (
+      SELECT DISTINCT v.request_id FROM unnest(${textArray(marks)}::text[]) m (mark)
+      CROSS JOIN LATERAL (
+        SELECT a.request_id FROM jitsudo.request_marks a JOIN jitsudo.requests r ON r.id = a.request_id
+        WHERE a.mark = m.mark AND ${later} AND ${conditions}
+        ORDER BY a.created_at DESC, a.request_id DESC LIMIT ${limit}
+      ) v
+    ) seen JOIN jitsudo.requests r ON r.id = seen.request_id
     ORDER BY r.created_at DESC, r.id DESC LIMIT ${limit}`
 }

@@ -100,7 +100,7 @@ export const pass = (seconds: number): Effect.Effect<void, SqlError, SqlClient.S
 
 const filled = [
   "requests",
-  "request_audience",
+  "request_marks",
   "principals",
   "locks",
   "policy_modules",

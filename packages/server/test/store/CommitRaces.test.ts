@@ -33,7 +33,7 @@ const head = "SELECT h.seq, h.hash INTO STRICT v_seq, v_hash FROM jitsudo.audit_
 /** The head is taken after the guards were checked: how one would do it to hold the lock for a shorter time. */
 const headLast = wrong([
   [head, ""],
-  ["-- 4. requests, and who may see them", `-- 4. requests, and who may see them\n     ${head}`]
+  ["-- 4. requests, and what they are found by", `-- 4. requests, and what they are found by\n     ${head}`]
 ])
 
 /** Versions of what is written are compared, what was only read is not. */

@@ -79,7 +79,7 @@ onPostgres("the daemon's role", () => {
           `INSERT INTO jitsudo.requests (body) VALUES ('{}')`,
           `UPDATE jitsudo.requests SET body = '{}'`,
           `DELETE FROM jitsudo.requests`,
-          `INSERT INTO jitsudo.request_audience VALUES ('open', 0, 'req')`,
+          `INSERT INTO jitsudo.request_marks VALUES ('open', 0, 'req')`,
           `INSERT INTO jitsudo.principals (body, groups_read_at, amr, last_seen_at) VALUES ('{}', 0, '[]', 0)`,
           `UPDATE jitsudo.principals SET body = '{}'`,
           `INSERT INTO jitsudo.locks VALUES ('l', '{}')`,

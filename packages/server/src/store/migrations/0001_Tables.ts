@@ -11,74 +11,68 @@ export const statements: ReadonlyArray<string> = [
    SET search_path = pg_catalog, pg_temp
    AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::int8 $$`,
 
-  /** Who may see a request beside auditors: marks of the requester and of those whom routing names. */
-  `CREATE FUNCTION jitsudo.audience(body jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  /**
+   * What a request is found by, as words: who asked (`key:`, `from:` their e-mail), for what (`role:`), and whom
+   * routing names as approvers (`group:`, `email:`, `open`).
+   */
+  `CREATE FUNCTION jitsudo.request_marks_of(body jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
    SET search_path = pg_catalog, pg_temp
    AS $$
-     SELECT array_agg(DISTINCT mark ORDER BY mark) FROM (
-       SELECT 'key:' || (body->'requester'->>'issuer') || '#' || (body->'requester'->>'subject') AS mark
+     SELECT array_agg(DISTINCT mark) FROM (
+       SELECT unnest(ARRAY[
+         'key:' || (body->'requester'->>'issuer') || '#' || (body->'requester'->>'subject'),
+         'from:' || (body->'requester'->>'email'),
+         'role:' || (body->'asked'->>'provider') || '|' || (body->'asked'->>'role'),
+         CASE WHEN jsonb_array_length(body->'routing'->'stages') = 0 AND body->'routing'->>'tier' = 'human' THEN 'open' END
+       ]) AS mark
        UNION ALL
        SELECT 'group:' || name FROM jsonb_array_elements(body->'routing'->'stages') stage,
          jsonb_array_elements_text(stage->'groups') name
        UNION ALL
        SELECT 'email:' || name FROM jsonb_array_elements(body->'routing'->'stages') stage,
          jsonb_array_elements_text(stage->'users') name
-       UNION ALL
-       SELECT 'open' WHERE jsonb_array_length(body->'routing'->'stages') = 0
-         AND body->'routing'->>'tier' = 'human'
-     ) marks
+     ) marks WHERE mark IS NOT NULL
    $$`,
 
+  /** Few columns and indexes: every change of state pays for each of them. */
   `CREATE TABLE jitsudo.requests (
      body jsonb NOT NULL,
      id text COLLATE "C" GENERATED ALWAYS AS (body->>'id') STORED PRIMARY KEY,
      version int8 GENERATED ALWAYS AS ((body->>'version')::int8) STORED NOT NULL,
      state text COLLATE "C" GENERATED ALWAYS AS (body->>'state') STORED NOT NULL,
+     created_at int8 GENERATED ALWAYS AS ((body->>'createdAt')::int8) STORED NOT NULL,
      requester_key text COLLATE "C" GENERATED ALWAYS AS
        ((body->'requester'->>'issuer') || '#' || (body->'requester'->>'subject')) STORED NOT NULL,
-     requester_email text COLLATE "C" GENERATED ALWAYS AS (body->'requester'->>'email') STORED,
      provider text COLLATE "C" GENERATED ALWAYS AS (body->'asked'->>'provider') STORED NOT NULL,
      role text COLLATE "C" GENERATED ALWAYS AS (body->'asked'->>'role') STORED NOT NULL,
      resource_scope text COLLATE "C" GENERATED ALWAYS AS (body->'asked'->>'resourceScope') STORED NOT NULL,
-     break_glass boolean GENERATED ALWAYS AS ((body->'asked'->>'breakGlass')::boolean) STORED NOT NULL,
      resource_key text COLLATE "C" GENERATED ALWAYS AS (body->'grant'->>'resourceKey') STORED,
-     not_after int8 GENERATED ALWAYS AS ((body->'grant'->>'notAfter')::int8) STORED,
      latest_end int8 GENERATED ALWAYS AS ((body->'grant'->>'latestEnd')::int8) STORED,
      held_from int8 GENERATED ALWAYS AS
        (CASE WHEN body->'grant'->>'notAfter' IS NOT NULL THEN (body->'grant'->>'issuedAt')::int8 END) STORED,
      held_to int8 GENERATED ALWAYS AS
        (CASE WHEN body->>'state' IN ('CANCELLED', 'REJECTED', 'LAPSED', 'FAILED', 'EXPIRED', 'REVOKED')
          THEN least((body->'grant'->>'notAfter')::int8, (body->'ending'->>'since')::int8)
-         ELSE (body->'grant'->>'notAfter')::int8 END) STORED,
-     waiting boolean GENERATED ALWAYS AS (body->>'waitingFor' IS NOT NULL) STORED NOT NULL,
-     open_review boolean GENERATED ALWAYS AS
-       (coalesce(body->'review' <> 'null' AND body->'review'->'closed' = 'null', false)) STORED NOT NULL,
-     decide_by int8 GENERATED ALWAYS AS ((body->>'decideBy')::int8) STORED NOT NULL,
-     created_at int8 GENERATED ALWAYS AS ((body->>'createdAt')::int8) STORED NOT NULL,
-     updated_at int8 GENERATED ALWAYS AS ((body->>'updatedAt')::int8) STORED NOT NULL,
-     audience text[] GENERATED ALWAYS AS (jitsudo.audience(body)) STORED NOT NULL
+         ELSE (body->'grant'->>'notAfter')::int8 END) STORED
    ) WITH (fillfactor = 80)`,
   `CREATE INDEX requests_newest ON jitsudo.requests (created_at DESC, id DESC)`,
   `CREATE INDEX requests_by_state ON jitsudo.requests (state, created_at DESC, id DESC)`,
-  `CREATE INDEX requests_by_requester ON jitsudo.requests (requester_key, created_at DESC, id DESC)`,
-  `CREATE INDEX requests_by_email ON jitsudo.requests (requester_email, created_at DESC, id DESC)`,
-  `CREATE INDEX requests_by_role ON jitsudo.requests (provider, role, created_at DESC, id DESC)`,
-  `CREATE INDEX requests_live ON jitsudo.requests (id) WHERE state IN ('APPROVED', 'ACTIVE', 'ENDING')`,
   `CREATE INDEX requests_active ON jitsudo.requests (requester_key, id) WHERE state = 'ACTIVE'`,
   `CREATE INDEX requests_held ON jitsudo.requests (requester_key, provider, role, resource_scope, held_from, held_to)
    WHERE held_from IS NOT NULL`,
   `CREATE INDEX requests_by_resource ON jitsudo.requests (resource_key) WHERE resource_key IS NOT NULL`,
-  `CREATE INDEX requests_open_review ON jitsudo.requests (created_at DESC, id DESC) WHERE open_review`,
-  `CREATE INDEX requests_waiting ON jitsudo.requests (created_at DESC, id DESC) WHERE waiting`,
+  `CREATE INDEX requests_open_review ON jitsudo.requests (created_at DESC, id DESC)
+   WHERE body->'review'->'closed' = 'null'`,
+  `CREATE INDEX requests_waiting ON jitsudo.requests (created_at DESC, id DESC) WHERE body->>'waitingFor' IS NOT NULL`,
 
-  /** One row per request and mark of its audience: what a person may see, newest first, at any size. */
-  `CREATE TABLE jitsudo.request_audience (
+  /** One row per request and mark, written when it is made and when routing changes: listings newest first at any size. */
+  `CREATE TABLE jitsudo.request_marks (
      mark text COLLATE "C" NOT NULL,
      created_at int8 NOT NULL,
      request_id text COLLATE "C" NOT NULL,
      PRIMARY KEY (mark, created_at, request_id)
    )`,
-  `CREATE INDEX request_audience_request ON jitsudo.request_audience (request_id)`,
+  `CREATE INDEX request_marks_request ON jitsudo.request_marks (request_id)`,
 
   /** `groups_read_at`, `auth_time` and `amr` move with every sign-in, without a step, and stand over those of the body. */
   `CREATE TABLE jitsudo.principals (

@@ -13,6 +13,9 @@
  * The caller never puts two steps into one batch of which one writes what the other guards or writes; a batch that
  * does is refused as a whole (the rows written are counted).
  *
+ * Plans are made once per session, often while the tables are still empty, and must fit them when they are large:
+ * hence the settings that leave the planner nothing but the indexes.
+ *
  * `x_*` are the writes that most steps have at most one of. Versions are taken from the bodies themselves: a body of
  * version n is a guard on n - 1.
  */
@@ -30,6 +33,11 @@ export const statements: ReadonlyArray<string> = [
    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
    SET search_path = pg_catalog, pg_temp
    SET lock_timeout = '2s'
+   SET plan_cache_mode = force_generic_plan
+   SET jit = off
+   SET enable_seqscan = off
+   SET enable_hashjoin = off
+   SET enable_mergejoin = off
    AS $$
    #variable_conflict use_column
    DECLARE
@@ -104,7 +112,7 @@ export const statements: ReadonlyArray<string> = [
      SELECT array_agg(NOT d.done AND v_bad_kind[d.i] IS NULL ORDER BY d.i)
        INTO v_good FROM unnest(v_done) WITH ORDINALITY d(done, i);
 
-     -- 4. requests, and who may see them
+     -- 4. requests, and what they are found by
      v_changed := ARRAY(SELECT u.body->>'id' FROM unnest(r_step, v_requests) u(step, body) WHERE v_good[u.step]);
      IF cardinality(v_changed) > 0 THEN
        INSERT INTO jitsudo.requests (body)
@@ -112,22 +120,22 @@ export const statements: ReadonlyArray<string> = [
          WHERE v_good[u.step] AND u.body->>'version' = '1';
        GET DIAGNOSTICS v_written = ROW_COUNT;
        IF v_written > 0 THEN
-         INSERT INTO jitsudo.request_audience (mark, created_at, request_id)
+         INSERT INTO jitsudo.request_marks (mark, created_at, request_id)
            SELECT m.mark, (u.body->>'createdAt')::int8, u.body->>'id'
-           FROM unnest(r_step, v_requests) u(step, body), unnest(jitsudo.audience(u.body)) m(mark)
+           FROM unnest(r_step, v_requests) u(step, body), unnest(jitsudo.request_marks_of(u.body)) m(mark)
            WHERE v_good[u.step] AND u.body->>'version' = '1';
        END IF;
        IF v_written < cardinality(v_changed) THEN
          v_expected := cardinality(v_changed) - v_written;
          FOR r IN
-           SELECT u.body->>'id' AS id, (u.body->>'createdAt')::int8 AS created_at, jitsudo.audience(u.body) AS audience
+           SELECT u.body->>'id' AS id, (u.body->>'createdAt')::int8 AS created_at, u.body
            FROM unnest(r_step, v_requests) u(step, body)
            JOIN jitsudo.requests q ON q.id = u.body->>'id'
            WHERE v_good[u.step] AND u.body->>'version' <> '1' AND q.body->'routing' <> u.body->'routing'
          LOOP
-           DELETE FROM jitsudo.request_audience a WHERE a.request_id = r.id;
-           INSERT INTO jitsudo.request_audience (mark, created_at, request_id)
-             SELECT m.mark, r.created_at, r.id FROM unnest(r.audience) m(mark);
+           DELETE FROM jitsudo.request_marks a WHERE a.request_id = r.id;
+           INSERT INTO jitsudo.request_marks (mark, created_at, request_id)
+             SELECT m.mark, r.created_at, r.id FROM unnest(jitsudo.request_marks_of(r.body)) m(mark);
          END LOOP;
          UPDATE jitsudo.requests q SET body = u.body FROM unnest(r_step, v_requests) u(step, body)
            WHERE v_good[u.step] AND u.body->>'version' <> '1'

@@ -20,7 +20,7 @@ EXCEPTION
 END
 $$`
 
-const functions = ["commit_steps", "now_ms", "forget_old", "audience"]
+const functions = ["commit_steps", "now_ms", "forget_old"]
 
 export const grants: ReadonlyArray<string> = [
   `REVOKE ALL ON SCHEMA jitsudo FROM PUBLIC`,
