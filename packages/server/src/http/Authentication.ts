@@ -200,7 +200,7 @@ export const layer: Layer.Layer<
         )
         yield* limits.principal(Principal.keyOf(identity), address)
         const principal = yield* principalOf(identity)
-        const command = commandOf[`${group.identifier}.${endpoint.name}`] ?? "read"
+        const command = commandOf[`${group.identifier}.${endpoint.identifier}`] ?? "read"
         if (!identity.commands.includes(command)) {
           return yield* toProblem(refuseAccess(transitions, principal, mayNotUse(identity, command)))
         }

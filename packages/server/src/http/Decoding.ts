@@ -141,7 +141,7 @@ export const layer: Layer.Layer<Api.Decoding> = Layer.succeed(
       (error) => HttpApiError.HttpApiSchemaError.is(error),
       (error): Effect.Effect<never, Problems.BadRequest | Problems.InternalError> =>
         error.kind === "Body" || error.kind === "ResponseHeaders"
-          ? unencodable(error, `${group.identifier}.${endpoint.name}`)
+          ? unencodable(error, `${group.identifier}.${endpoint.identifier}`)
           : Effect.fail(invalid(error.kind.toLowerCase(), problemsOf(error.kind, error.cause.issue)))
     )
   )
