@@ -2,7 +2,6 @@
  * Code in our documents is a region of a file that is tested: `<!-- snippet: path#region -->`, then a fence.
  * `node scripts/snippets.mjs` pastes the regions; `test/docs-snippets.test.ts` fails when one differs.
  */
-import "./requirements.mjs"
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"

@@ -75,11 +75,9 @@ export const instantOf = (
     fields.hour * 3600 +
     fields.minute * 60 +
     fields.second
-  let { end, offset, start } = zone.at(local)
-  if (offset !== 0) {
-    const guess = local - offset
-    if (guess < start || guess >= end) offset = zone.at(guess).offset
-  }
+  const { end, offset: first, start } = zone.at(local)
+  const guess = local - first
+  const offset = first !== 0 && (guess < start || guess >= end) ? zone.at(guess).offset : first
   return { second: local - offset, nano: fields.nano }
 }
 

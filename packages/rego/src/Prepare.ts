@@ -8,11 +8,13 @@
  *    `human`, a rule of a type that can never be right.
  * 4. What is refused is refused as a whole; diagnostics name file, row and column.
  */
-import { Canonical, Ids, PolicySet, Sha256, type Time } from "@jitsudo/core"
+import type { PolicySet} from "@jitsudo/core";
+import { Canonical, Ids, Sha256, type Time } from "@jitsudo/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type {
+  CompileError} from "./Compiler.ts";
 import {
-  CompileError,
   Compiler,
   type CompilerCrashed,
   type InspectedModule,
@@ -340,7 +342,7 @@ export const prepare = Effect.fn("Prepare.prepare")(function* (
   for (const draft of drafts) {
     const made = yield* Effect.catchTag(one(draft), "PolicyRejected", (rejected) => {
       problems.push(...rejected.problems)
-      return Effect.succeed(undefined)
+      return Effect.void
     })
     if (made !== undefined) policies.push(made)
   }

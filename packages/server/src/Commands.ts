@@ -62,7 +62,7 @@ const serve = Command.make("serve", { config: configFlag }, ({ config: file }) =
       })
     }
     const ready = Effect.logInfo("ready").pipe(Effect.annotateLogs({ address: showAddress(config.server.http_addr) }))
-    yield* Layer.launch(
+    return yield* Layer.launch(
       Layer.effectDiscard(ready).pipe(
         Layer.provideMerge(
           daemon({ config, development: false, migrate: config.database.data_dir !== undefined }, hashOf(config))

@@ -18,7 +18,7 @@ import * as Log from "../Log.ts"
 import { daemon, StartRefused } from "../Main.ts"
 import * as StarterPolicy from "../policy/StarterPolicy.ts"
 import { agentClientId, issuerEntry } from "./DevelopmentIssuer.ts"
-import { DevIssuerFailed } from "./DevState.ts"
+import type { DevIssuerFailed } from "./DevState.ts"
 import { DevIssuer } from "./Issuer.ts"
 import { people } from "./People.ts"
 
@@ -112,5 +112,5 @@ export const run = Effect.fn("Development.run")(function* (
       )
     })
   )
-  yield* Layer.launch(whole.pipe(Layer.provide(issuer)))
+  return yield* Layer.launch(whole.pipe(Layer.provide(issuer)))
 })

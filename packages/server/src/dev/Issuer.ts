@@ -303,6 +303,13 @@ export class DevIssuer extends Context.Service<
         const { port } = server.address() as AddressInfo
         const url = `http://${showAddress({ host: address.host, port })}${developmentMark}`
         const provider = new Provider(url, settings(url, state, options.accessTokenSeconds ?? 3600))
+        provider.use(async (context, next) => {
+          await next()
+          // Whoever tries jitsudo on their own machine should not wait for the five seconds that RFC 8628 defaults to.
+          if (context.oidc?.route === "device_authorization" && context.status === 200) {
+            context.body = { ...context.body, interval: 1 }
+          }
+        })
         server.on("request", handler(url, provider))
         return DevIssuer.of({
           url,

@@ -1,5 +1,6 @@
 /** The input of `policy eval`: what was given, completed to the whole document with empty values, and nothing else. */
-import { ElevationError, type Json, Policy, Time } from "@jitsudo/core"
+import type { Policy} from "@jitsudo/core";
+import { ElevationError, type Json, Time } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 
 const principal: Policy.PolicyPrincipal = {
