@@ -109,6 +109,11 @@ export class Elevations extends Context.Service<
     readonly closeReview: (by: PrincipalKey, id: RequestId, comment: string) => Effect.Effect<Request, ElevationError>
     /** Look again at a request that waits for somebody's sign-in. */
     readonly recheck: (id: RequestId) => Effect.Effect<Request, ElevationError>
+    /**
+     * The same for all that wait: those of which this principal is the requester or a decider, or every one. What still
+     * waits goes on waiting; trouble with one of them is logged and keeps no other from being looked at.
+     */
+    readonly recheckWaiting: (concerning: PrincipalKey | null) => Effect.Effect<void, ElevationError>
     readonly get: (by: PrincipalKey, id: RequestId) => Effect.Effect<Request, ElevationError>
     /** Newest first; only what `by` may see. */
     readonly list: (
@@ -853,6 +858,33 @@ const make = Effect.gen(function* () {
     return yield* settled(outcome.request)
   })
 
+  const concerns = (target: Request, key: PrincipalKey): boolean =>
+    keyOf(target.requester) === keyOf(key) ||
+    target.decisions.some((decision) => !("policy" in decision.by) && keyOf(decision.by) === keyOf(key))
+
+  const recheckWaiting: Elevations["Service"]["recheckWaiting"] = Effect.fn("Elevations.recheckWaiting")(
+    function* (concerning) {
+      let cursor: string | undefined
+      do {
+        const page = yield* Effect.mapError(
+          store.requests({
+            filter: { waiting: true, states: ["PENDING"] },
+            limit: 100,
+            ...(cursor === undefined ? {} : { cursor })
+          }),
+          storeTrouble
+        )
+        for (const target of page.items) {
+          if (concerning !== null && !concerns(target, concerning)) continue
+          yield* Effect.catch(recheck(target.id), (error) =>
+            Effect.logWarning(`${target.id} waits and could not be looked at again: ${error.message}`)
+          )
+        }
+        cursor = page.nextCursor ?? undefined
+      } while (cursor !== undefined)
+    }
+  )
+
   const seen = Effect.fnUntraced(function* (by: PrincipalKey, id: RequestId) {
     const query = yield* decisionQuery(id, [by])
     const facts = yield* transitions.facts(query)
@@ -930,6 +962,7 @@ const make = Effect.gen(function* () {
     credentials,
     closeReview,
     recheck,
+    recheckWaiting,
     get,
     list,
     mayDecide,

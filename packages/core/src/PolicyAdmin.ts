@@ -7,14 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Access from "./Access.ts"
 import { stringify } from "./Canonical.ts"
-import { refuse, Unavailable, type ElevationError } from "./ElevationError.ts"
+import { decline, refuse, Unavailable, type ElevationError, type Refused } from "./ElevationError.ts"
 import type { PolicyRevision } from "./Policy.ts"
 import type { PolicySource } from "./PolicySet.ts"
-import { system, type PrincipalKey } from "./Principal.ts"
+import type { PrincipalKey } from "./Principal.ts"
 import * as Records from "./Records.ts"
+import { lockedRefusal, lockOnActor } from "./rules/Standing.ts"
 import { Settings } from "./Settings.ts"
 import { sha256Hex } from "./Sha256.ts"
-import { Store } from "./Store.ts"
+import { Store, type StepConflict, type StoredFacts } from "./Store.ts"
 import { actorIn, storeTrouble, Transitions } from "./Transitions.ts"
 
 /** How the set differs from the one before. */
@@ -71,44 +72,83 @@ export class PolicyAdmin extends Context.Service<
   }
 >()("@jitsudo/core/PolicyAdmin") {}
 
+const retries = 8
+
 const make = Effect.gen(function* () {
   const store = yield* Store
   const settings = yield* Settings
   const transitions = yield* Transitions
 
-  const mayChange: PolicyAdmin["Service"]["mayChange"] = Effect.fn("PolicyAdmin.mayChange")(function* (by) {
-    const facts = yield* transitions.facts({ principals: [by] })
-    const who = actorIn(facts, by)
-    if (who !== undefined && Access.isAdmin(who.principal, settings)) return
-    const refusal = Access.adminRefusal("policy")
-    yield* Effect.catchTag(
+  /** Refused, with an entry that says so. */
+  const refused = (facts: StoredFacts, by: PrincipalKey | null, refusal: Refused) => {
+    const who = by === null ? undefined : actorIn(facts, by)
+    const actor =
+      by === null
+        ? Records.systemActor
+        : who === undefined
+          ? { ...by, email: null, kind: "human" as const }
+          : Records.actorOf(who.principal)
+    return Effect.andThen(
       transitions.commit({
         now: facts.now,
-        records: [
-          Records.plain(
-            who === undefined ? { ...by, email: null, kind: "human" } : Records.actorOf(who.principal),
-            "policy.refused",
-            "refused",
-            Records.refusalDetails(refusal)
-          )
-        ]
+        records: [Records.plain(actor, "policy.refused", "refused", Records.refusalDetails(refusal))]
       }),
-      "StepConflict",
-      (conflict) => Effect.die(conflict)
+      Effect.fail(refusal)
     )
-    return yield* refusal
+  }
+
+  /** An administrator, and not locked. */
+  const admin = Effect.fnUntraced(function* (facts: StoredFacts, by: PrincipalKey) {
+    const who = actorIn(facts, by)
+    if (who === undefined || !Access.isAdmin(who.principal, settings)) {
+      return yield* refused(facts, by, Access.adminRefusal("policy"))
+    }
+    const lock = lockOnActor(who, { now: facts.now, locks: facts.locks, settings })
+    return lock === undefined ? who : yield* refused(facts, by, lockedRefusal(lock))
   })
 
-  const replace: PolicyAdmin["Service"]["replace"] = Effect.fn("PolicyAdmin.replace")(function* (by, expect, policies) {
-    if (by !== null) yield* mayChange(by)
-    const facts = yield* transitions.facts({ principals: by === null ? [] : [by] })
-    const before = yield* Effect.mapError(store.policies(), storeTrouble)
-    const moved = refuse(
-      "changed_meanwhile",
-      `policy is at revision ${before.revision.number}, not ${expect}`,
-      "look at what changed, then apply again"
+  const again = <A>(attempt: Effect.Effect<A, ElevationError | StepConflict>): Effect.Effect<A, ElevationError> =>
+    attempt.pipe(
+      Effect.retry({ times: retries, while: (error) => error._tag === "StepConflict" }),
+      Effect.catchTag("StepConflict", (conflict) =>
+        Effect.fail(
+          new Unavailable({
+            what: "contention",
+            message: `the ${conflict.conflict.kind} keeps changing; policy is as it was`,
+            retryAfterSeconds: 1
+          })
+        )
+      )
     )
-    if (before.revision.number !== expect) return yield* moved
+
+  const mayChange: PolicyAdmin["Service"]["mayChange"] = Effect.fn("PolicyAdmin.mayChange")((by) =>
+    again(Effect.asVoid(Effect.flatMap(transitions.facts({ principals: [by] }), (facts) => admin(facts, by))))
+  )
+
+  const replaceOnce = Effect.fnUntraced(function* (
+    by: PrincipalKey | null,
+    expect: number,
+    policies: ReadonlyArray<PolicySource>
+  ) {
+    const facts = yield* transitions.facts({ principals: by === null ? [] : [by] })
+    const who = by === null ? undefined : yield* admin(facts, by)
+    const twice = policies.find((one, index) => policies.findIndex((other) => other.name === one.name) !== index)
+    if (twice !== undefined) {
+      return yield* decline(
+        "policy_rejected",
+        `two policies are called ${JSON.stringify(twice.name)}`,
+        "give one of them another name"
+      )
+    }
+    const before = yield* Effect.mapError(store.policies(), storeTrouble)
+    if (before.revision.number !== expect) {
+      const moved = refuse(
+        "changed_meanwhile",
+        `policy is at revision ${before.revision.number}, not ${expect}`,
+        "look at what changed, then apply again"
+      )
+      return yield* refused(facts, by, moved)
+    }
     const changes = changesBetween(before.policies, policies)
     if (changes.length === 0) return { revision: before.revision, changes }
     const hash = yield* sha256Hex(
@@ -118,61 +158,54 @@ const make = Effect.gen(function* () {
           .map((policy) => ({ name: policy.name, type: policy.type, enabled: policy.enabled, hash: policy.hash }))
       )
     )
-    const who = by === null ? undefined : actorIn(facts, by)
-    const actor =
-      who === undefined ? { ...system, email: null, kind: "system" as const } : Records.actorOf(who.principal)
+    const actor = who === undefined ? Records.systemActor : Records.actorOf(who.principal)
     const next = expect + 1
-    yield* transitions
-      .commit({
-        now: facts.now,
-        guards:
-          who === undefined || by === null ? [] : [{ kind: "principal", key: by, version: who.principal.version }],
-        writes: [{ kind: "policies", expect, hash, policies }],
-        records: changes.map((change) =>
-          Records.plain(actor, change.change === "deleted" ? "policy.deleted" : "policy.applied", "success", {
-            policy: change.name,
-            change: change.change,
-            before: change.before,
-            after: change.after,
-            enabled: policies.find((policy) => policy.name === change.name)?.enabled ?? false,
-            revision: next,
-            revisionHash: hash
-          })
-        ),
-        jobs: [
-          {
-            id: `policy:${next}:notify`,
-            kind: "notify",
-            requestId: null,
-            serialKey: null,
-            runAt: facts.now,
-            after: null,
-            payload: {
-              event: "policy_changed",
-              facts: {
-                revision: next,
-                by: actor.email ?? actor.subject,
-                changes: changes.map((change) => ({ ...change }))
-              }
+    yield* transitions.commit({
+      now: facts.now,
+      guards:
+        who === undefined || by === null
+          ? []
+          : [
+              { kind: "principal", key: by, version: who.principal.version },
+              { kind: "locks", revision: facts.locks.revision }
+            ],
+      writes: [{ kind: "policies", expect, hash, policies }],
+      records: changes.map((change) =>
+        Records.plain(actor, change.change === "deleted" ? "policy.deleted" : "policy.applied", "success", {
+          policy: change.name,
+          change: change.change,
+          before: change.before,
+          after: change.after,
+          enabled: policies.find((policy) => policy.name === change.name)?.enabled ?? false,
+          revision: next,
+          revisionHash: hash
+        })
+      ),
+      jobs: [
+        {
+          id: `policy:${next}:notify`,
+          kind: "notify",
+          requestId: null,
+          serialKey: null,
+          runAt: facts.now,
+          after: null,
+          payload: {
+            event: "policy_changed",
+            facts: {
+              revision: next,
+              by: actor.email ?? actor.subject,
+              changes: changes.map((change) => ({ ...change }))
             }
           }
-        ]
-      })
-      .pipe(
-        Effect.catchTag("StepConflict", (conflict) =>
-          Effect.fail(
-            conflict.conflict.kind === "policy"
-              ? moved
-              : new Unavailable({
-                  what: "contention",
-                  message: `the ${conflict.conflict.kind} moved`,
-                  retryAfterSeconds: 1
-                })
-          )
-        )
-      )
+        }
+      ]
+    })
     return { revision: { number: next, hash }, changes }
   })
+
+  const replace: PolicyAdmin["Service"]["replace"] = Effect.fn("PolicyAdmin.replace")((by, expect, policies) =>
+    again(replaceOnce(by, expect, policies))
+  )
 
   return PolicyAdmin.of({ mayChange, replace, current: Effect.mapError(store.policies(), storeTrouble) })
 })

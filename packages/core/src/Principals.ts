@@ -7,18 +7,21 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Access from "./Access.ts"
-import { decline, refuse, Unavailable, type ElevationError } from "./ElevationError.ts"
+import { decline, refuse, Unavailable, type ElevationError, type Problem, type Refused } from "./ElevationError.ts"
 import { Elevations } from "./Elevations.ts"
 import * as Ids from "./Ids.ts"
+import type { NewJob } from "./Job.ts"
 import type { JsonObject } from "./Json.ts"
 import type { Lock, Locks, LockTarget } from "./Lock.ts"
 import type { Principal, PrincipalKey, PrincipalKind, TrustTier } from "./Principal.ts"
-import { keyOf, sameParty } from "./Principal.ts"
+import { keyOf, operator, sameParty, system } from "./Principal.ts"
 import * as Records from "./Records.ts"
+import { lockedRefusal, lockOnActor } from "./rules/Standing.ts"
 import { Settings } from "./Settings.ts"
-import { Store, type Page, type StoredFacts } from "./Store.ts"
+import { Store, type Page, type StepConflict, type StoredFacts } from "./Store.ts"
 import * as Text from "./Text.ts"
 import type { Time } from "./Time.ts"
+import * as Times from "./Time.ts"
 import { actorIn, storeTrouble, Transitions } from "./Transitions.ts"
 import type { Actor } from "./Elevation.ts"
 
@@ -72,6 +75,8 @@ const sameList = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =
 
 const normalGroups = (groups: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(groups)].sort()
 
+const ownerKey = (principal: Principal): string => (principal.owner === null ? "" : keyOf(principal.owner))
+
 const summary = (principal: Principal): JsonObject => ({
   issuer: principal.issuer,
   subject: principal.subject,
@@ -82,6 +87,39 @@ const summary = (principal: Principal): JsonObject => ({
   trustTier: principal.trustTier
 })
 
+/** Looks at every live grant for what a lock now hits. */
+const sweepJob = (id: string, now: Time): NewJob => ({
+  id,
+  kind: "lock_sweep",
+  requestId: null,
+  serialKey: null,
+  runAt: now,
+  after: null,
+  payload: {}
+})
+
+const targetProblems = (target: LockTarget): ReadonlyArray<Problem> => {
+  const named = (field: string, text: string, max: number) =>
+    Text.problemsOf(field, text, { max, required: true, visible: true })
+  switch (target.kind) {
+    case "everything":
+      return []
+    case "provider":
+      return named("target.provider", target.provider, Text.limits.provider)
+    case "principal":
+      return [
+        ...named("target.principal.issuer", target.principal.issuer, 2048),
+        ...named("target.principal.subject", target.principal.subject, 256)
+      ]
+    case "role":
+      return [
+        ...named("target.provider", target.provider, Text.limits.provider),
+        ...named("target.role", target.role, Text.limits.role),
+        ...named("target.resourceScope", target.resourceScope, Text.limits.resourceScope)
+      ]
+  }
+}
+
 const make = Effect.gen(function* () {
   const store = yield* Store
   const settings = yield* Settings
@@ -90,9 +128,7 @@ const make = Effect.gen(function* () {
   const random = yield* Ids.RandomBytes
 
   /** Read, decide, commit; again after a lost race. */
-  const again = <A>(
-    attempt: Effect.Effect<A, ElevationError | import("./Store.ts").StepConflict>
-  ): Effect.Effect<A, ElevationError> =>
+  const again = <A>(attempt: Effect.Effect<A, ElevationError | StepConflict>): Effect.Effect<A, ElevationError> =>
     attempt.pipe(
       Effect.retry({ times: retries, while: (error) => error._tag === "StepConflict" }),
       Effect.catchTag("StepConflict", (conflict) =>
@@ -110,7 +146,7 @@ const make = Effect.gen(function* () {
     facts: StoredFacts,
     by: Actor | PrincipalKey,
     action: "principal.refused" | "lock.refused",
-    refusal: import("./ElevationError.ts").Refused
+    refusal: Refused
   ) =>
     Effect.andThen(
       transitions.commit({
@@ -137,13 +173,37 @@ const make = Effect.gen(function* () {
     if (who === undefined || !Access.isAdmin(who.principal, settings)) {
       return yield* refused(facts, who ?? by, action, Access.adminRefusal(what))
     }
-    return who
+    // An administrator who is locked stays locked: another one must release them.
+    const lock = lockOnActor(who, { now: facts.now, locks: facts.locks, settings })
+    return lock === undefined ? who : yield* refused(facts, who, action, lockedRefusal(lock))
   })
 
-  const signInOnce = Effect.fnUntraced(function* (who: SignIn) {
-    const key = { issuer: who.issuer, subject: who.subject }
+  /** Whoever answers for an agent from now on may be locked: what that hits ends. */
+  const ownerSweep = (facts: StoredFacts, after: Principal) =>
+    facts.locks.active.length === 0 || after.owner === null
+      ? []
+      : [sweepJob(`${keyOf(after)}:owner:${after.version}:sweep`, facts.now)]
+
+  const signInOnce = Effect.fnUntraced(function* (said: SignIn) {
+    const key = { issuer: said.issuer, subject: said.subject }
+    if (keyOf(key) === keyOf(system) || keyOf(key) === keyOf(operator)) {
+      return yield* decline("not_permitted", `${keyOf(key)} is reserved`, "nobody signs in as the daemon itself")
+    }
     const facts = yield* transitions.facts({ principals: [key] })
     const before = facts.principals.get(keyOf(key))
+    const who: SignIn = {
+      ...said,
+      email: said.email === null || said.email.trim() === "" ? null : said.email.trim().toLowerCase(),
+      // Nothing that an issuer says is newer than now: it would never be too old.
+      groupsReadAt: Times.min(said.groupsReadAt, facts.now)
+    }
+    if (before?.kind === "human" && who.kind !== "human") {
+      return yield* decline(
+        "agent_not_allowed",
+        `${keyOf(key)} is a person: an agent needs a subject of its own`,
+        "let the issuer give the agent's client a subject of its own, or sign in at a client for people"
+      )
+    }
     const groups = normalGroups(who.groups)
     if (before === undefined) {
       const first: Principal = {
@@ -191,7 +251,7 @@ const make = Effect.gen(function* () {
       next.email !== before.email ||
       !sameList(next.groups, before.groups) ||
       next.kind !== before.kind ||
-      (next.owner === null ? "" : keyOf(next.owner)) !== (before.owner === null ? "" : keyOf(before.owner))
+      ownerKey(next) !== ownerKey(before)
     if (changed) {
       const raised = { ...next, version: before.version + 1 }
       yield* transitions.commit({
@@ -203,9 +263,10 @@ const make = Effect.gen(function* () {
             before: summary(before),
             after: summary(raised)
           })
-        ]
+        ],
+        jobs: ownerKey(raised) === ownerKey(before) ? [] : ownerSweep(facts, raised)
       })
-      yield* recheckWaiting
+      yield* recheckWaiting(key)
       return raised
     }
     if (next.groupsReadAt > before.groupsReadAt) {
@@ -213,35 +274,30 @@ const make = Effect.gen(function* () {
         store.touchPrincipal(key, { groupsReadAt: next.groupsReadAt, authTime: next.authTime, amr: next.amr }),
         storeTrouble
       )
-      yield* recheckWaiting
+      yield* recheckWaiting(key)
     }
     return next
   })
 
-  /** Requests that wait for somebody's sign-in are looked at again; what still waits goes on waiting. */
-  const recheckWaiting = Effect.gen(function* () {
-    const waiting = yield* Effect.mapError(
-      store.requests({ filter: { waiting: true, states: ["PENDING"] }, limit: 100 }),
-      storeTrouble
+  /** Requests that wait for this sign-in go on. What is missed here, reconciliation finds. */
+  const recheckWaiting = (key: PrincipalKey) =>
+    Effect.catch(elevations.recheckWaiting(key), (error) =>
+      Effect.logWarning(`what waits for ${keyOf(key)} could not be looked at again: ${error.message}`)
     )
-    yield* Effect.forEach(waiting.items, (request) => elevations.recheck(request.id), { discard: true })
-  }).pipe(
-    Effect.catch((error) => Effect.logWarning(`a waiting request could not be looked at again: ${error.message}`))
-  )
 
   const find = (key: PrincipalKey): Effect.Effect<Principal, ElevationError> =>
     Effect.flatMap(Effect.mapError(store.principal(key), storeTrouble), (found) =>
-      Option.isSome(found)
-        ? Effect.succeed(found.value)
-        : Effect.fail(
-            decline("not_found", `nobody is known as ${keyOf(key)}`, "principals are known from their first sign-in on")
-          )
+      Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(unknown(key))
     )
+
+  const unknown = (key: PrincipalKey): Refused =>
+    decline("not_found", `nobody is known as ${keyOf(key)}`, "principals are known from their first sign-in on")
 
   const change = (
     by: PrincipalKey,
     key: PrincipalKey,
     what: string,
+    action: "principal.trust_changed" | "principal.changed",
     next: (before: Principal) => Effect.Effect<Principal, ElevationError>,
     records: (before: Principal, after: Principal) => JsonObject,
     texts: Readonly<Record<string, string>>
@@ -251,7 +307,7 @@ const make = Effect.gen(function* () {
         const facts = yield* transitions.facts({ principals: [by, key] })
         const who = yield* admin(facts, by, what, "principal.refused")
         const before = actorIn(facts, key)
-        if (before === undefined) return yield* Effect.asVoid(find(key)).pipe(Effect.andThen(find(key)))
+        if (before === undefined) return yield* unknown(key)
         if (sameParty(who.party, before.party)) {
           return yield* refused(
             facts,
@@ -263,17 +319,15 @@ const make = Effect.gen(function* () {
         const after = yield* next(before.principal)
         yield* transitions.commit({
           now: facts.now,
-          guards: [{ kind: "principal", key: by, version: who.principal.version }],
+          guards: [
+            { kind: "principal", key: keyIn(who), version: who.principal.version },
+            { kind: "locks", revision: facts.locks.revision }
+          ],
           writes: [{ kind: "principal", expect: before.principal.version, next: after }],
           records: [
-            Records.plain(
-              Records.actorOf(who.principal),
-              "principal.trust_changed",
-              "success",
-              records(before.principal, after),
-              texts
-            )
-          ]
+            Records.plain(Records.actorOf(who.principal), action, "success", records(before.principal, after), texts)
+          ],
+          jobs: ownerKey(after) === ownerKey(before.principal) ? [] : ownerSweep(facts, after)
         })
         return after
       })
@@ -297,6 +351,7 @@ const make = Effect.gen(function* () {
       by,
       key,
       "changing a trust tier",
+      "principal.trust_changed",
       (before) =>
         Effect.succeed({ ...before, version: before.version + 1, trustTier: tier as TrustTier, trustNotes: notes }),
       (before, after) => ({ principal: keyOf(key), before: before.trustTier, after: after.trustTier }),
@@ -315,6 +370,7 @@ const make = Effect.gen(function* () {
       by,
       key,
       "changing an owner",
+      "principal.changed",
       (before) =>
         before.kind === "agent"
           ? Effect.succeed({
@@ -323,10 +379,17 @@ const make = Effect.gen(function* () {
               owner: { issuer: person.issuer, subject: person.subject }
             })
           : Effect.fail(decline("invalid_input", "only agents have owners", "people answer for themselves")),
-      (before, after) => ({ principal: keyOf(key), before: summary(before), after: summary(after) }),
+      (before, after) => ({
+        why: "owner",
+        principal: keyOf(key),
+        before: summary(before),
+        after: summary(after)
+      }),
       {}
     )
   })
+
+  const keyIn = (who: Actor): PrincipalKey => ({ issuer: who.principal.issuer, subject: who.principal.subject })
 
   const alertJob = (id: string, change: "created" | "released", lock: Lock, now: Time) => ({
     id: `${id}:${change}:notify`,
@@ -342,8 +405,15 @@ const make = Effect.gen(function* () {
   })
 
   const lock: Principals["Service"]["lock"] = Effect.fn("Principals.lock")(function* (by, target, reason) {
-    const problems = Text.problemsOf("reason", reason, { max: Text.limits.reason, required: true })
-    if (problems.length > 0) return yield* decline("invalid_input", "a lock needs a reason", "say why", { problems })
+    const problems = [
+      ...Text.problemsOf("reason", reason, { max: Text.limits.reason, required: true }),
+      ...targetProblems(target)
+    ]
+    if (problems.length > 0) {
+      return yield* decline("invalid_input", "a lock needs a target and a reason", "correct the named fields", {
+        problems
+      })
+    }
     return yield* again(
       Effect.gen(function* () {
         const facts = yield* transitions.facts({ principals: [by] })
@@ -357,7 +427,10 @@ const make = Effect.gen(function* () {
         }
         yield* transitions.commit({
           now: facts.now,
-          guards: [{ kind: "principal", key: by, version: who.principal.version }],
+          guards: [
+            { kind: "principal", key: keyIn(who), version: who.principal.version },
+            { kind: "locks", revision: facts.locks.revision }
+          ],
           writes: [{ kind: "lock", lock: created }],
           records: [
             Records.plain(
@@ -368,18 +441,7 @@ const make = Effect.gen(function* () {
               { reason: created.reason }
             )
           ],
-          jobs: [
-            {
-              id: `${created.id}:sweep`,
-              kind: "lock_sweep",
-              requestId: null,
-              serialKey: null,
-              runAt: facts.now,
-              after: null,
-              payload: { lock: created.id }
-            },
-            alertJob(created.id, "created", created, facts.now)
-          ]
+          jobs: [sweepJob(`${created.id}:sweep`, facts.now), alertJob(created.id, "created", created, facts.now)]
         })
         return created
       })
@@ -398,7 +460,7 @@ const make = Effect.gen(function* () {
         yield* transitions.commit({
           now: facts.now,
           guards: [
-            { kind: "principal", key: by, version: who.principal.version },
+            { kind: "principal", key: keyIn(who), version: who.principal.version },
             { kind: "locks", revision: facts.locks.revision }
           ],
           writes: [{ kind: "unlock", id }],

@@ -5,11 +5,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Granter } from "./Granter.ts"
-import { Jobs } from "./Job.ts"
+import { Jobs, type Job } from "./Job.ts"
 import { Settings } from "./Settings.ts"
 import { Store } from "./Store.ts"
 
@@ -18,7 +19,7 @@ export class Scheduler extends Context.Service<
   {
     /** One tick: claims what is due and does it. The number of jobs done. */
     readonly tick: Effect.Effect<number>
-    /** Tick until the scope ends: when something is committed, when the next job is due, and at least every second. */
+    /** Tick until the scope ends: when work is announced, and at every poll. What runs then, runs to its end. */
     readonly start: Effect.Effect<void, never, Scope>
     /** Jobs that this process is doing now; draining waits for 0. */
     readonly busy: Effect.Effect<number>
@@ -48,17 +49,20 @@ const make = (options: SchedulerOptions) =>
       if (yield* Ref.get(draining)) return []
       const free = options.concurrency - (yield* Ref.get(running))
       if (free <= 0) return []
-      return yield* jobs.claim({ holder, limit: free, leaseSeconds: settings.leaseSeconds })
+      const claimed = yield* jobs.claim({ holder, limit: free, leaseSeconds: settings.leaseSeconds })
+      // Counted as soon as they are claimed: the next claim must not take what this one has no room for.
+      yield* Ref.update(running, (count) => count + claimed.length)
+      return claimed
     }).pipe(
+      Effect.uninterruptible,
       Effect.catch((error) => Effect.as(Effect.logWarning(`the scheduler could not claim work: ${error.message}`), []))
     )
 
-    const one = (job: Parameters<typeof granter.work>[0]) =>
-      Effect.acquireUseRelease(
-        Ref.update(running, (count) => count + 1),
-        () => granter.work(job),
-        () => Ref.update(running, (count) => count - 1)
-      )
+    const one = (job: Job) =>
+      Effect.ensuring(
+        granter.work(job),
+        Ref.update(running, (count) => count - 1)
+      ).pipe(Effect.uninterruptible)
 
     const tick = Effect.gen(function* () {
       const claimed = yield* claim
@@ -71,21 +75,28 @@ const make = (options: SchedulerOptions) =>
       const scope = yield* Effect.scope
       const step = Effect.gen(function* () {
         const claimed = yield* claim
-        yield* Effect.forEach(claimed, (job) => Effect.forkIn(one(job), scope), { discard: true })
+        yield* Effect.forEach(claimed, (job) => Effect.forkIn(one(job), scope, { startImmediately: true }), {
+          discard: true
+        })
         return claimed.length
-      })
+      }).pipe(Effect.uninterruptible)
       const loop = Effect.gen(function* () {
         // As long as there is more, do not wait.
         while ((yield* step) > 0) yield* Effect.yieldNow
         yield* Effect.raceFirst(Effect.sleep(options.pollMillis), nextChange)
       })
-      yield* Effect.forkIn(Effect.forever(loop), scope)
+      // Nothing else would claim in this process: what breaks the loop is reported, and the loop goes on.
+      const supervised = Effect.catchDefect(loop, (defect) =>
+        Effect.andThen(Effect.logError("the scheduler broke and goes on", defect), Effect.sleep(options.pollMillis))
+      )
+      yield* Effect.forkIn(Effect.forever(supervised), scope)
     })
 
+    // Announcements that end (a lost connection) leave the poll.
     const nextChange = store.changes.pipe(
       Stream.filter((change) => change.jobs),
-      Stream.take(1),
-      Stream.runDrain
+      Stream.runHead,
+      Effect.flatMap((found) => (Option.isSome(found) ? Effect.void : Effect.never))
     )
 
     return Scheduler.of({ tick, start, busy: Ref.get(running), drain: Ref.set(draining, true) })

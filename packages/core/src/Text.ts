@@ -9,7 +9,6 @@
  */
 import type { Problem } from "./ElevationError.ts"
 
-// oxlint-disable-next-line no-control-regex
 const removable =
   /[\u0001-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/gu
 

@@ -14,7 +14,7 @@ import { draft } from "./AuditRecord.ts"
 import type { Actor, Command } from "./Elevation.ts"
 import { decide } from "./Elevation.ts"
 import type { ElevationError } from "./ElevationError.ts"
-import { Refused, Unavailable } from "./ElevationError.ts"
+import { type Refused, Unavailable } from "./ElevationError.ts"
 import type { Event } from "./Event.ts"
 import { apply } from "./Event.ts"
 import * as Ids from "./Ids.ts"
@@ -24,7 +24,7 @@ import * as Records from "./Records.ts"
 import type { Request, RequestId } from "./Request.ts"
 import { Settings } from "./Settings.ts"
 import type { Conflict, Guard, Receipt, Step, Write } from "./Step.ts"
-import { StepConflict, Store, StoreError, type FactsQuery, type StoredFacts } from "./Store.ts"
+import { Store, type FactsQuery, type StepConflict, type StoredFacts, type StoreError } from "./Store.ts"
 import { workOf } from "./Work.ts"
 
 /** Trouble with the store, as a caller may hear it. */
@@ -51,13 +51,15 @@ export const actorIn = (facts: StoredFacts, key: PrincipalKey): Actor | undefine
   return { principal, party: partyOf(principal, owners) }
 }
 
-/** The guards for everybody whom a decision looked at. */
-const principalGuards = (facts: StoredFacts): ReadonlyArray<Guard> =>
-  [...facts.principals.values()].map((principal) => ({
-    kind: "principal",
-    key: { issuer: principal.issuer, subject: principal.subject },
-    version: principal.version
-  }))
+/** The guards for everybody whom a decision looked at; an owner whom nobody has seen yet is a fact, too. */
+const principalGuards = (facts: StoredFacts): ReadonlyArray<Guard> => {
+  const versions = new Map<string, { readonly key: PrincipalKey; readonly version: number }>()
+  for (const { issuer, owner, subject, version } of facts.principals.values()) {
+    versions.set(keyOf({ issuer, subject }), { key: { issuer, subject }, version })
+    if (owner !== null && !facts.principals.has(keyOf(owner))) versions.set(keyOf(owner), { key: owner, version: 0 })
+  }
+  return [...versions.values()].map((one) => ({ kind: "principal", ...one }))
+}
 
 export interface Prepared {
   readonly command: Command

@@ -7,7 +7,6 @@ import type { Provider } from "./Provider.ts"
 import { terminal, type Request } from "./Request.ts"
 import { nextReminder } from "./rules/Reviewing.ts"
 import type { Write } from "./Step.ts"
-import * as Times from "./Time.ts"
 import type { Time } from "./Time.ts"
 
 export const jobId = {
