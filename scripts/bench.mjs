@@ -14,6 +14,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..")
 const results = path.join(root, "bench/results")
 const all = [
   "policy-decision",
+  "policy-apply",
   "lifecycle-step",
   "audit-append",
   "chain-verification",

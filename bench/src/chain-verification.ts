@@ -15,6 +15,7 @@ import { createWriteStream } from "node:fs"
 import { join } from "node:path"
 import { finished } from "node:stream/promises"
 import * as BenchDatabase from "./BenchDatabase.ts"
+import { bundle } from "./Bundle.ts"
 import { hotLoop } from "./Load.ts"
 import { atLeast, atMost, report, row, shown } from "./Rows.ts"
 import type { Verified } from "./verifying.ts"
@@ -67,13 +68,14 @@ const exported = Effect.fnUntraced(function* (file: string) {
   yield* Effect.promise(() => finished(out))
 })
 
+const program = join(await bundle("verifying", { verifying: "bench/src/verifying.ts" }), "verifying.js")
+
 const verified = (kind: "postgres" | "export", where: string): Verified => {
   const result: Verified = JSON.parse(
-    execFileSync(
-      process.execPath,
-      ["--conditions=@jitsudo/source", join(import.meta.dirname, "verifying.ts"), kind, where],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }
-    )
+    execFileSync(process.execPath, [program, kind, where], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"]
+    })
   )
   if (result.entries !== entries) throw new Error(`${entries} entries were written, ${result.entries} were verified`)
   return result
