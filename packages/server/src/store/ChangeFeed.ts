@@ -4,7 +4,7 @@
  * `NOTIFY` brings a change at once; a poll of the log's head once a second finds what was missed (a connection that
  * broke, a pooler without `LISTEN`). Both are hints: a subscriber reads again what it cares about.
  */
-import { Store } from "@jitsudo/core"
+import type { Store } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"

@@ -11,7 +11,8 @@
  *
  * It decides nothing: guards, order and hashes are the database function's.
  */
-import { Step, StepShape, Store } from "@jitsudo/core"
+import type { Step} from "@jitsudo/core";
+import { StepShape, Store } from "@jitsudo/core"
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
