@@ -537,6 +537,11 @@ export const start = async (options: WireOptions): Promise<AwsWire> => {
         offset += seconds * 1000
         return json({ now: now() })
       }
+      case "POST /_wire/consistency": {
+        const { calls: count }: { calls: number } = JSON.parse(request.body)
+        delay = count
+        return json({})
+      }
       default:
         response.writeHead(404).end()
     }

@@ -1,2 +1,3 @@
+export * as DevLogin from "./DevLogin.ts"
 export * as PostgresServer from "./PostgresServer.ts"
 export * as TestDatabase from "./TestDatabase.ts"

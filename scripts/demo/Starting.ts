@@ -1,0 +1,74 @@
+/** The steps in which things begin and end. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { saw } from "./Person.ts"
+import { within } from "./Processes.ts"
+import type { RequestSeen, Step } from "./Step.ts"
+import type { World } from "./World.ts"
+
+const start = async (world: World): Promise<void> => {
+  const { transcript } = world
+  await world.startWire()
+  transcript.note(`AWS wire server at ${world.wire.url}, account ${world.wire.account}`)
+  const { api, issuer } = await world.startDaemon()
+  transcript.note(`daemon at ${api}, issuer at ${issuer}`)
+  const answer = await fetch(`${api}/readyz`)
+  transcript.check("the daemon to say that it is ready", answer.status === 200, `status ${answer.status}`)
+  const onDisk = join(world.directory, "data", "data", "database", "PG_VERSION")
+  transcript.check("a database on disk", existsSync(onDisk), existsSync(onDisk) ? "one" : `no ${onDisk}`)
+  world.deeds.push({ action: "config.loaded", by: "system" })
+  await world.sabotageRunning()
+}
+
+interface WhoAmI {
+  readonly email: string
+  readonly groups: ReadonlyArray<string>
+}
+
+const signIn = async (world: World): Promise<void> => {
+  const alice = world.stranger("alice")
+  const before = await alice.jitsudo("whoami")
+  world.transcript.check("nobody to be signed in before (exit code 3)", before.code === 3, saw(before))
+  const ran = await alice.signIn(world.sabotage.aliceIs ?? "alice")
+  world.transcript.check("the sign-in to succeed", ran.code === 0, saw(ran))
+  const { email, groups } = await alice.ask<WhoAmI>("whoami")
+  const seen = `${email} (${groups.join(", ")})`
+  world.transcript.check("whoami to say alice@example.test of the group sre", seen === "alice@example.test (sre)", seen)
+}
+
+const stop = async (world: World): Promise<void> => {
+  const { daemon, sabotage, transcript } = world
+  const alice = await world.person("alice")
+  const active = (
+    await alice.ask<ReadonlyArray<RequestSeen>>("status", "--state", "ACTIVE", "--provider", "aws", "--all")
+  )
+    .map(({ id }) => `jitsudo-${id}`)
+    .toSorted()
+
+  const signal = sabotage.stopsBy ?? "SIGTERM"
+  transcript.note(`(${signal} to the daemon)`)
+  daemon.signal(signal)
+  const ended = await within(daemon.ended, "the daemon to stop")
+  const how = ended.signal === null ? `exit code ${ended.code}` : `ended by ${ended.signal}`
+  transcript.check("an orderly stop (exit code 0)", ended.code === 0, how)
+
+  const issued = await world.sessions()
+  const live = issued
+    .filter((session) => session.live)
+    .map(({ sessionName }) => sessionName)
+    .toSorted()
+  transcript.check(
+    "AWS to let through exactly the sessions whose grants are ACTIVE",
+    live.join() === active.join(),
+    `${issued.length} issued, ${live.length} live, ${active.length} active${live.length > 0 ? ` (${live.join(", ")})` : ""}`
+  )
+}
+
+export const starting: ReadonlyArray<Step> = [
+  { number: 1, title: "Everything starts: AWS wire server, daemon, database on disk, issuer", needs: [], run: start },
+  { number: 2, title: "Alice signs in", needs: [1], run: signIn }
+]
+
+export const stopping: ReadonlyArray<Step> = [
+  { number: 14, title: "The daemon stops in order, and AWS agrees with it", needs: [2], run: stop }
+]

@@ -1,0 +1,146 @@
+/** The steps in which credentials are used, taken back, and end by themselves. */
+import { join } from "node:path"
+import { approveAsBob, askForProduction, requestIn } from "./Deciding.ts"
+import { present } from "./Expectation.ts"
+import { saw } from "./Person.ts"
+import { within } from "./Processes.ts"
+import type { Running } from "./Processes.ts"
+import type { RequestSeen, Step } from "./Step.ts"
+import type { World } from "./World.ts"
+
+/** `exec` of the demo's program under a request of Alice's. */
+const execute = async (world: World, id: string): Promise<Running> => {
+  const alice = await world.person("alice")
+  const running = alice.start("exec", id, "--", process.execPath, join(world.root, "scripts/demo/program.mjs"))
+  world.deeds.push({ action: "credentials.read", by: "alice", request: id })
+  return running
+}
+
+/** One command to the program, and its answer. */
+const told = async <A>(program: Running, command: string): Promise<A> => {
+  program.say(command)
+  return JSON.parse(present(await program.line(), `the program to answer ${JSON.stringify(command)}`, "it ended"))
+}
+
+type Called =
+  | { readonly allowed: true; readonly roles: ReadonlyArray<string> }
+  | { readonly allowed: false; readonly code: string }
+
+const shown = (called: Called): string =>
+  called.allowed ? `${called.roles.length} roles (${called.roles.join(", ")})` : `refused: ${called.code}`
+
+interface Looked {
+  readonly secrets: number
+  readonly inCommandLines: boolean
+  readonly inParent: boolean
+  readonly files: number
+  readonly inFiles: ReadonlyArray<string>
+}
+
+const finish = async (program: Running, code: number): Promise<string> => {
+  program.say(`exit ${code}`)
+  const { code: exit, signal } = await within(program.ended, "the program to end")
+  return signal === null ? `exit code ${exit}` : `ended by ${signal}`
+}
+
+const use = async (world: World): Promise<void> => {
+  const { transcript } = world
+  const program = await execute(world, world.request("first"))
+  const called = await told<Called>(program, "call")
+  transcript.check("the program to list roles at AWS (iam:ListRoles)", called.allowed, shown(called))
+  const looked = await told<Looked>(program, `look ${world.directory}`)
+  transcript.check("two secrets in the program's environment", looked.secrets === 2, String(looked.secrets))
+  transcript.check(
+    "none of them in the command line of any process",
+    !looked.inCommandLines,
+    looked.inCommandLines ? "one that everybody on this machine can read" : "none"
+  )
+  transcript.check("none of them in its parent's environment", !looked.inParent, looked.inParent ? "one" : "none")
+  transcript.check(
+    "none of them in any file of the CLI, the database or the logs",
+    looked.inFiles.length === 0 && looked.files > 0,
+    looked.inFiles.length === 0 ? `none in ${looked.files} files` : looked.inFiles.join(", ")
+  )
+  const ended = await finish(program, 7)
+  transcript.check("exec to end with the program's exit code, 7", ended === "exit code 7", ended)
+}
+
+const revoke = async (world: World): Promise<void> => {
+  const { transcript } = world
+  const first = world.request("first")
+  const second = await askForProduction(world, "INC-4712: and the other disk", "tersely")
+  world.requests.set("second", second)
+  await approveAsBob(world, second, "tersely")
+
+  const [one, other] = [await execute(world, first), await execute(world, second)]
+  const before = [await told<Called>(one, "call"), await told<Called>(other, "call")]
+  transcript.check(
+    "AWS to let both sessions of the role through",
+    before.every(({ allowed }) => allowed),
+    before.map(shown).join("; ")
+  )
+  const alice = await world.person("alice")
+  const ran = await alice.jitsudo("revoke", first, "--reason", "done")
+  transcript.check("the revocation to be taken", ran.code === 0, saw(ran))
+  const after = [await told<Called>(one, "call"), await told<Called>(other, "call")] as const
+  transcript.check(
+    "AWS to refuse the revoked session, which still has its credentials",
+    !after[0].allowed && after[0].code.startsWith("AccessDenied"),
+    shown(after[0])
+  )
+  transcript.check("AWS to let the other session of the same role through", after[1].allowed, shown(after[1]))
+  await finish(one, 0)
+  await finish(other, 0)
+  world.deeds.push({ action: "grant.revoked", by: "system", request: first })
+}
+
+const endsByItself = async (world: World): Promise<void> => {
+  const { transcript } = world
+  const alice = await world.person("alice")
+  const ran = await alice.jitsudo(
+    ...["request", "--provider", "mock", "--role", "reader", "--scope", "demo"],
+    ...["--duration", "5s", "--reason", "looking around"]
+  )
+  const id = present(requestIn(ran), "the request to be taken", saw(ran))
+  world.requests.set("reader", id)
+  const state = /\b(?:PENDING|APPROVED|ACTIVE|REJECTED|FAILED)\b/u.exec(ran.stdout)?.[0] ?? "no state"
+  transcript.check("the request to be ACTIVE at once, without anybody", state === "ACTIVE", state)
+  const printed = await alice.jitsudo("exec", id, "--", "sh", "-c", 'echo "with ${MOCK_ACCESS_KEY:+credentials}"')
+  transcript.check("its credentials in a program's environment", printed.stdout === "with credentials\n", saw(printed))
+  const watched = await alice.jitsudo("status", id, "--watch")
+  const last = watched.stdout.trim().split("\n").at(-1) ?? ""
+  transcript.check("the grant to end by itself (EXPIRED)", last.includes("EXPIRED"), JSON.stringify(last))
+  world.deeds.push(
+    { action: "request.created", by: "alice", request: id },
+    { action: "request.auto_approved", by: "alice", request: id },
+    { action: "grant.issued", by: "system", request: id },
+    { action: "credentials.read", by: "alice", request: id },
+    { action: "grant.expired", by: "system", request: id }
+  )
+}
+
+const afterTheEnd = async (world: World): Promise<void> => {
+  const alice = await world.person("alice")
+  for (const [which, how] of [
+    ["reader", "expired"],
+    ["first", "revoked"]
+  ] as const) {
+    const id = world.requests.get(which)
+    if (id === undefined) continue
+    const ran = await alice.jitsudo("exec", id, "--", "echo", "the program ran")
+    world.transcript.check(
+      `no credentials of the ${how} grant (exit code 4, and the program does not run)`,
+      ran.code === 4 && ran.stdout === "",
+      saw(ran)
+    )
+    const { state } = await alice.ask<RequestSeen>("status", id)
+    world.transcript.check(`the request to be ${how.toUpperCase()}`, state === how.toUpperCase(), state)
+  }
+}
+
+export const using: ReadonlyArray<Step> = [
+  { number: 7, title: "A program uses the credentials, and nobody else sees them", needs: [6], run: use },
+  { number: 8, title: "One of two sessions of a role is revoked, and only that one", needs: [6], run: revoke },
+  { number: 9, title: "A read-only role needs nobody and ends by itself", needs: [2], run: endsByItself },
+  { number: 10, title: "Credentials cannot be read after the end", needs: [9], run: afterTheEnd }
+]

@@ -1,0 +1,16 @@
+// Sabotage of step 7: a CLI that hands credentials to its child on a command line, where every user of the machine can
+// read them. Loaded before the CLI (`--import`); it replaces how Node starts programs, in that process only.
+
+import childProcess from "node:child_process"
+import { syncBuiltinESMExports } from "node:module"
+
+const spawn = childProcess.spawn
+
+childProcess.spawn = (program, args, options) => {
+  const leaked = Object.entries(options?.env ?? {}).filter(([name]) => name.startsWith("AWS_"))
+  if (leaked.length === 0) return spawn(program, args, options)
+  const words = leaked.map(([name, value]) => `${name}=${value}`)
+  const shell = `n=$1; shift; while [ "$n" -gt 0 ]; do export "$1"; shift; n=$((n - 1)); done; "$@"; exit $?`
+  return spawn("sh", ["-c", shell, "sh", String(words.length), ...words, program, ...args], options)
+}
+syncBuiltinESMExports()

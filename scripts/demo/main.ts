@@ -1,0 +1,125 @@
+/**
+ * The demo: the whole of jitsudo in one tour, against real processes, every step asserted.
+ *
+ * Exit codes: 0 every step held; 1 one did not, or the demo itself failed; 2 it was asked for what there is not.
+ */
+import { mkdtempSync, realpathSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import type { Sabotage } from "./Sabotage.ts"
+import { sabotages } from "./Sabotage.ts"
+import { play, steps, upTo } from "./Tour.ts"
+import { Transcript } from "./Transcript.ts"
+import { World } from "./World.ts"
+
+const usage = `npm run demo                 the tour; ends with: demo: ok
+npm run demo -- --break N    breaks step N for real; ends with: demo: FAILED at step N
+npm run demo -- --list       the steps, and how each is broken
+             --keep          leaves the directory with data and logs, and says where
+             --brief         with --break N: only the steps that step N stands on`
+
+interface Asked {
+  readonly broken: number | undefined
+  readonly keep: boolean
+  readonly brief: boolean
+}
+
+const write = (text: string): void => {
+  process.stdout.write(text)
+}
+
+const list = (): void => {
+  for (const { number, title } of steps) {
+    write(`${String(number).padStart(2)}  ${title}\n      --break ${number}: ${sabotages[number]?.what ?? "nothing"}\n`)
+  }
+}
+
+const parsed = (): Asked | "help" | "list" | { readonly wrong: string } => {
+  try {
+    const { values } = parseArgs({
+      options: {
+        break: { type: "string" },
+        brief: { type: "boolean", default: false },
+        keep: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false }
+      }
+    })
+    if (values.help) return "help"
+    if (values.list) return "list"
+    const broken = values.break === undefined ? undefined : Number(values.break)
+    if (broken !== undefined && !steps.some(({ number }) => number === broken)) {
+      return { wrong: `there is no step ${JSON.stringify(values.break)}: --list shows those that there are` }
+    }
+    return { broken, keep: values.keep, brief: values.brief }
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : "the arguments cannot be read" }
+  }
+}
+
+const tour = async ({ brief, broken, keep }: Asked): Promise<number> => {
+  const root = resolve(import.meta.dirname, "..", "..")
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "jitsudo-demo-")))
+  const transcript = new Transcript(write)
+  transcript.name(directory, "$DEMO")
+  transcript.name(`${root}/`, "")
+  transcript.name(process.execPath, "node")
+  const sabotage: Sabotage = (broken === undefined ? undefined : sabotages[broken]) ?? { what: "nothing" }
+  const chosen = broken !== undefined && brief ? upTo(broken) : steps
+  const world = new World({ root, directory, transcript, sabotage })
+
+  let stopping = false
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129]
+  ] as const) {
+    process.on(signal, () => {
+      if (stopping) return
+      stopping = true
+      void world.end(keep).finally(() => {
+        write(`\ndemo: stopped by ${signal}\n`)
+        process.exit(code)
+      })
+    })
+  }
+
+  // Nobody listens any more (`npm run demo | head`): there is nothing left to do but to clean up.
+  process.stdout.on("error", () => {
+    if (stopping) return
+    stopping = true
+    void world.end(keep).finally(() => process.exit(141))
+  })
+
+  write(`jitsudo, ${chosen.length} steps against real processes. $DEMO is a temporary directory.\n`)
+  if (broken !== undefined) write(`Step ${broken} is sabotaged: ${sabotage.what}.\n`)
+  const began = performance.now()
+  try {
+    const failed = await play(world, chosen)
+    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    if (failed === undefined) {
+      transcript.line(`\n${chosen.length} steps in ${seconds} s`)
+    } else {
+      const { expected, seen, step } = failed
+      transcript.line(`\ndemo: FAILED at step ${step.number}: ${step.title}: expected ${expected}; saw ${seen}`)
+    }
+    return failed === undefined ? 0 : 1
+  } finally {
+    // A signal that came meanwhile ends what is there itself.
+    if (!stopping) await world.end(keep)
+    if (keep) write(`kept: ${directory}\n`)
+  }
+}
+
+const asked = parsed()
+if (asked === "help") write(`${usage}\n`)
+else if (asked === "list") list()
+else if ("wrong" in asked) {
+  process.stderr.write(`error: ${asked.wrong}\n${usage}\n`)
+  process.exitCode = 2
+} else {
+  const code = await tour(asked)
+  if (code === 0) write("demo: ok\n")
+  process.exitCode = code
+}
