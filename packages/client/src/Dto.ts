@@ -347,7 +347,7 @@ export const LockTarget = Schema.Union([
     kind: Schema.Literal("role"),
     provider: name(64),
     role: name(256),
-    resourceScope: text(512).check(singleLine)
+    resourceScope: name(512)
   }),
   Schema.Struct({ kind: Schema.Literal("everything") })
 ]).annotate({ identifier: "LockTarget" })

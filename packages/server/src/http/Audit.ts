@@ -1,8 +1,7 @@
 /** The audit log over HTTP: auditors read everything, others the entries of requests that they may see. */
 import { Export } from "@jitsudo/audit"
 import { Api } from "@jitsudo/client"
-import type {
-  Principal} from "@jitsudo/core";
+import type { Principal } from "@jitsudo/core"
 import {
   Access,
   AuditChain,

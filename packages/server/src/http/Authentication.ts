@@ -8,7 +8,7 @@
  * 3. What a token may be used for is its issuer's configuration; a use beyond it is refused and recorded.
  */
 import { Api, Problems } from "@jitsudo/client"
-import type { Time} from "@jitsudo/core";
+import type { Time } from "@jitsudo/core"
 import { ElevationError, Principal, Principals, Transitions } from "@jitsudo/core"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cache from "effect/Cache"
@@ -30,7 +30,7 @@ import type { TokenRefused } from "../auth/TokenRefused.ts"
 import { Tokens } from "../auth/Tokens.ts"
 import { refuseAccess } from "./AccessRefused.ts"
 import { addressOf } from "./Address.ts"
-import { failLater, failUnavailable, toProblem } from "./Failure.ts"
+import { failLater, toProblem } from "./Failure.ts"
 import { Limits } from "./Limits.ts"
 import { RefusedLog } from "./RefusedLog.ts"
 
@@ -151,11 +151,14 @@ export const layer: Layer.Layer<
       { capacity: 10_000, timeToLive: (exit) => (Exit.isSuccess(exit) ? "30 seconds" : 0) }
     )
 
-    const principalOf = (identity: Identity) =>
-      Effect.catch(Cache.get(signedIn, new SignInKey(identity)), (error: ElevationError.ElevationError) =>
-        error._tag === "Refused"
-          ? Effect.die(new Error(`a sign-in was refused: ${error.code}`))
-          : failUnavailable(error)
+    /** A verified token may still speak for nobody: of the daemon's own names, or of a person as an agent. */
+    const principalOf = (identity: Identity, address: string) =>
+      toProblem(
+        Effect.tapError(Cache.get(signedIn, new SignInKey(identity)), (error) =>
+          error._tag === "Refused"
+            ? log.refused({ action: "auth.refused", address, reason: error.code, issuer: identity.issuer })
+            : Effect.void
+        )
       )
 
     const refuse = Effect.fnUntraced(function* (refused: TokenRefused, address: string) {
@@ -199,7 +202,7 @@ export const layer: Layer.Layer<
           refuse(refused, address)
         )
         yield* limits.principal(Principal.keyOf(identity), address)
-        const principal = yield* principalOf(identity)
+        const principal = yield* principalOf(identity, address)
         const command = commandOf[`${group.identifier}.${endpoint.identifier}`] ?? "read"
         if (!identity.commands.includes(command)) {
           return yield* toProblem(refuseAccess(transitions, principal, mayNotUse(identity, command)))

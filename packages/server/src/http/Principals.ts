@@ -1,10 +1,11 @@
 /** Principals and locks over HTTP. */
 import { Api, type Dto } from "@jitsudo/client"
-import type { Lock} from "@jitsudo/core";
-import { Access, ElevationError, Principal, Principals, Settings, Transitions } from "@jitsudo/core"
+import type { Lock } from "@jitsudo/core"
+import { Access, ElevationError, Principal, Principals, Settings, Store, Transitions } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { refuseAccess } from "./AccessRefused.ts"
+import { withCursor } from "./Cursors.ts"
 import { toProblem } from "./Failure.ts"
 import * as View from "./View.ts"
 
@@ -70,6 +71,7 @@ export const layerNoDeps = HttpApiBuilder.group(
   "principals",
   Effect.fn(function* (handlers) {
     const { mustAdminister, mustAudit, named, principals, settings } = yield* standing
+    const store = yield* Store.Store
 
     return handlers.handleAll({
       me: Effect.fn(function* () {
@@ -81,11 +83,15 @@ export const layerNoDeps = HttpApiBuilder.group(
         const page = yield* toProblem(
           Effect.andThen(
             mustAudit(by.principal),
-            principals.list(by.principal, {
-              limit: query.limit ?? 50,
-              ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-              ...(query.email === undefined ? {} : { email: query.email.toLowerCase() })
-            })
+            withCursor(
+              principals.list(by.principal, {
+                limit: query.limit ?? 50,
+                ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+                ...(query.email === undefined ? {} : { email: query.email.toLowerCase() })
+              }),
+              query.cursor,
+              (cursor) => store.principals({ limit: 1, cursor })
+            )
           )
         )
         return { items: page.items.map(View.principal), nextCursor: page.nextCursor }

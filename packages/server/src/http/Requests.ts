@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { Freshness } from "./Authentication.ts"
+import { withCursor } from "./Cursors.ts"
 import { Draining } from "./Draining.ts"
 import { toProblem } from "./Failure.ts"
 import { Limits } from "./Limits.ts"
@@ -104,23 +105,27 @@ export const layerNoDeps = HttpApiBuilder.group(
         const by = yield* Api.Caller
         const states = statesOf(query.state, query.pending)
         const page = yield* toProblem(
-          elevations.list(by.principal, {
-            filter: {
-              ...(states === undefined ? {} : { states }),
-              ...(query.mine === true ? { requester: by.principal } : {}),
-              ...(query.requester === undefined ? {} : { requesterEmail: query.requester.toLowerCase() }),
-              ...(query.provider === undefined ? {} : { provider: query.provider }),
-              ...(query.role === undefined ? {} : { role: query.role }),
-              ...(query.resourceScope === undefined ? {} : { resourceScope: query.resourceScope }),
-              ...(query.breakGlass === undefined ? {} : { breakGlass: query.breakGlass }),
-              ...(query.openReview === undefined ? {} : { openReview: query.openReview }),
-              ...(query.since === undefined ? {} : { since: timeOf(query.since) }),
-              ...(query.until === undefined ? {} : { until: timeOf(query.until) })
-            },
-            limit: query.limit ?? 50,
-            ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-            ...(query.pending === true ? { forMe: true } : {})
-          })
+          withCursor(
+            elevations.list(by.principal, {
+              filter: {
+                ...(states === undefined ? {} : { states }),
+                ...(query.mine === true ? { requester: by.principal } : {}),
+                ...(query.requester === undefined ? {} : { requesterEmail: query.requester.toLowerCase() }),
+                ...(query.provider === undefined ? {} : { provider: query.provider }),
+                ...(query.role === undefined ? {} : { role: query.role }),
+                ...(query.resourceScope === undefined ? {} : { resourceScope: query.resourceScope }),
+                ...(query.breakGlass === undefined ? {} : { breakGlass: query.breakGlass }),
+                ...(query.openReview === undefined ? {} : { openReview: query.openReview }),
+                ...(query.since === undefined ? {} : { since: timeOf(query.since) }),
+                ...(query.until === undefined ? {} : { until: timeOf(query.until) })
+              },
+              limit: query.limit ?? 50,
+              ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+              ...(query.pending === true ? { forMe: true } : {})
+            }),
+            query.cursor,
+            (cursor) => store.requests({ filter: { states: [] }, limit: 1, cursor })
+          )
         )
         return { items: page.items.map(view), nextCursor: page.nextCursor }
       }),
