@@ -37,7 +37,13 @@ const act = <Module, Input, R>(
 
 // What several commands have.
 
-const requestId = Argument.String("id").pipe(Argument.withDescription("The request, req_..."))
+const requestId = Argument.String("id").pipe(
+  Argument.withDescription("The request, req_..."),
+  Argument.filter(
+    (id) => /^req_[0-9A-HJKMNP-TV-Z]{26}$/u.test(id),
+    (id) => `the id of a request (req_ and 26 letters and digits), not ${JSON.stringify(id)}`
+  )
+)
 const yes = Flag.Boolean("yes").pipe(
   Flag.withAlias("y"),
   Flag.withoutNegation,

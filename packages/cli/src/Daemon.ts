@@ -7,13 +7,14 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
 import { readFile } from "node:fs/promises"
 import type { TlsFiles } from "./Contexts.ts"
 import * as DaemonFailure from "./DaemonFailure.ts"
 import type { Failure } from "./Failure.ts"
 import { failed, reasonOf } from "./Failure.ts"
-import { Invocation } from "./Invocation.ts"
-import { Io } from "./Io.ts"
+import type { Invocation } from "./Invocation.ts"
+import type { Io } from "./Io.ts"
 import { say } from "./Output.ts"
 import { withRetries } from "./Retry.ts"
 import * as Session from "./Session.ts"
@@ -64,9 +65,19 @@ const make = Effect.fn("Daemon.make")(function* (
   const services = yield* Effect.context<Io | Invocation>()
   const layer = yield* transport(target.tls)
   const onWait = (seconds: number) => Effect.provideContext(say(`${target.server} asks to wait ${seconds} s`), services)
-  const retrying = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, withRetries(onWait))).pipe(
-    Layer.provide(layer)
-  )
+  // What fails before anything was sent is what was typed; what fails after, what was answered.
+  const sent = yield* Ref.make(0)
+  const counted = (one: HttpClient.HttpClient) =>
+    HttpClient.transform(one, (send) =>
+      Effect.andThen(
+        Ref.update(sent, (number) => number + 1),
+        send
+      )
+    )
+  const retrying = Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(HttpClient.HttpClient, (one) => counted(withRetries(onWait)(one)))
+  ).pipe(Layer.provide(layer))
   // The typed client asks for a token before each call and cannot be told that there is none: it is looked up before.
   const held = yield* Ref.make(Redacted.make(""))
   const client = yield* Client.make({
@@ -93,6 +104,7 @@ const make = Effect.fn("Daemon.make")(function* (
     call: (run) =>
       Effect.gen(function* () {
         yield* Ref.set(held, yield* token)
+        const before = yield* Ref.get(sent)
         return yield* run(client).pipe(
           Effect.catch((error) => {
             if (!DaemonFailure.isUnauthenticated(error) || renew === null) return Effect.fail(error)
@@ -101,7 +113,12 @@ const make = Effect.fn("Daemon.make")(function* (
               return yield* run(client)
             })
           }),
-          Effect.catch((error) => Effect.flatMap(readable(error), (failure) => Effect.fail(failure)))
+          Effect.catch((error) =>
+            Effect.gen(function* () {
+              const isTyped = Schema.isSchemaError(error) && (yield* Ref.get(sent)) === before
+              return yield* isTyped ? DaemonFailure.fromInput(error) : yield* readable(error)
+            })
+          )
         )
       })
   }

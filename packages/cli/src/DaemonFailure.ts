@@ -2,7 +2,8 @@
 import { Problems } from "@jitsudo/client"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as Schema from "effect/Schema"
-import { exits, Failure, failed, reasonOf } from "./Failure.ts"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { exits, Failure, failed, misused, reasonOf } from "./Failure.ts"
 
 const exitOf = (status: number): number => {
   if (status === 401) return exits.notSignedIn
@@ -72,6 +73,20 @@ export const fromBody = (status: number, body: unknown): Failure =>
   })
 
 export const isUnauthenticated = (error: unknown): boolean => error instanceof Problems.Unauthenticated
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** What was typed does not fit what the API takes: said here, without asking the daemon. */
+export const fromInput = (error: Schema.SchemaError): Failure => {
+  const problems = formatIssues(error.issue).issues.map(({ message, path }) => {
+    const field = (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+    return field === "" ? message : `${field}: ${message}`
+  })
+  const [first] = problems
+  return problems.length === 1 && first !== undefined
+    ? misused(first)
+    : misused("what was asked is not valid", undefined, problems)
+}
 
 /** Every error that the typed client knows. `HttpClientError`s of a status are read by the caller before. */
 export const fromError = (server: string, error: unknown): Failure => {

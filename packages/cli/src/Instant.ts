@@ -22,10 +22,11 @@ export const parse = (text: string, now: number): Result.Result<string, string> 
 /** Seconds from `now` to it; negative when it is over. */
 export const secondsUntil = (instant: string, now: number): number => Math.round((Date.parse(instant) - now) / 1000)
 
-/** `in 3h2m` or `5m ago`. */
+/** `in 3h2m`, `5m ago`, or `now`. */
 export const relative = (instant: string, now: number): string => {
   const left = secondsUntil(instant, now)
-  return left >= 0 ? `in ${Length.glance(left)}` : `${Length.glance(-left)} ago`
+  if (left === 0) return "now"
+  return left > 0 ? `in ${Length.glance(left)}` : `${Length.glance(-left)} ago`
 }
 
 /** For people: to the second, with how far away. */

@@ -42,7 +42,8 @@ export class Io extends Context.Service<
       out: write(process.stdout),
       err: write(process.stderr),
       isTty: { stdin: process.stdin.isTTY, stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
-      columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      // A terminal that does not know its width says 0.
+      columns: process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined,
       readLine: Effect.callback<string | null>((resume) => {
         const lines = createInterface({ input: process.stdin, terminal: false })
         lines.once("line", (line) => {

@@ -12,6 +12,8 @@ export type Saying = (now: number) => ReadonlyArray<string>
 
 export interface LiveLine {
   readonly show: (saying: Saying) => Effect.Effect<void>
+  /** Makes room for a line of the answer. */
+  readonly clear: Effect.Effect<void>
 }
 
 const hideCursor = "\u001b[?25l"
@@ -31,10 +33,11 @@ export const make = Effect.gen(function* () {
   const paint = paintFor(io, "stderr")
   const saying = yield* Ref.make<Saying>(() => [])
 
-  if (quiet) return { show: () => Effect.void } satisfies LiveLine
+  if (quiet) return { show: () => Effect.void, clear: Effect.void } satisfies LiveLine
   if (!io.isTty.stderr || io.env["TERM"] === "dumb") {
     const said = yield* Ref.make("")
     return {
+      clear: Effect.void,
       // A countdown is no news: only the first part and what people must do.
       show: (next) =>
         Effect.gen(function* () {
@@ -54,5 +57,8 @@ export const make = Effect.gen(function* () {
   })
   yield* Effect.acquireRelease(io.err(hideCursor), () => io.err(clearLine + showCursor))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("1 second"), draw)))
-  return { show: (next) => Effect.andThen(Ref.set(saying, next), draw) } satisfies LiveLine
+  return {
+    show: (next) => Effect.andThen(Ref.set(saying, next), draw),
+    clear: io.err(clearLine)
+  } satisfies LiveLine
 })

@@ -9,8 +9,10 @@
 import * as CliOutput from "effect/cli/CliOutput"
 import type { Io } from "./Io.ts"
 
-/** Everything that moves, hides or reorders other text. Emoji's variation selectors do not. */
-const harmful = /(?![\uFE0E\uFE0F])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+/** Everything that moves, hides or reorders other text. Emoji's variation selectors (FE0E, FE0F) do not. */
+const harm = String.raw`(?!\uFE0E|\uFE0F)[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`
+const harmful = new RegExp(harm, "gu")
+const harmfulButLineFeed = new RegExp(String.raw`(?!\n)${harm}`, "gu")
 const towers = /(\p{M}{4})(\p{M}+)/gu
 
 const shown = (character: string): string => {
@@ -31,13 +33,10 @@ export const safeLines = (text: string): ReadonlyArray<string> => text.split(/\r
 
 /** The same characters in JSON or in a double-quoted YAML scalar, where an escape does not change what is said. */
 export const escapeInQuotes = (text: string, long: (hex: string) => string): string =>
-  text.replace(
-    /(?![\n\uFE0E\uFE0F])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
-    (character) => {
-      const point = character.codePointAt(0) ?? 0xfffd
-      return point <= 0xffff ? `\\u${point.toString(16).padStart(4, "0")}` : long(point.toString(16).padStart(8, "0"))
-    }
-  )
+  text.replace(harmfulButLineFeed, (character) => {
+    const point = character.codePointAt(0) ?? 0xfffd
+    return point <= 0xffff ? `\\u${point.toString(16).padStart(4, "0")}` : long(point.toString(16).padStart(8, "0"))
+  })
 
 export const isHarmful = (text: string): boolean => text.search(harmful) >= 0
 

@@ -97,18 +97,16 @@ export const request = Effect.fn("request")(function* (input: RequestInput) {
   }
   yield* say(`asked: ${asked.id}`)
   const goesOn = `${asked.id} goes on without us: jitsudo status ${asked.id} --watch`
-  const settled = yield* untilSettled(daemon, asked).pipe(
-    Effect.onInterrupt(() => say(goesOn)),
-    (waiting) =>
-      Option.match(input.timeout, {
-        onNone: () => waiting,
-        onSome: (seconds) =>
-          Effect.timeoutOrElse(waiting, {
-            duration: Duration.seconds(seconds),
-            orElse: () => Effect.fail(timedOut(`${asked.id} was not decided within ${Length.show(seconds)}`, goesOn))
-          })
+  const waiting = untilSettled(daemon, asked)
+  const bounded = Option.match(input.timeout, {
+    onNone: () => waiting,
+    onSome: (seconds) =>
+      Effect.timeoutOrElse(waiting, {
+        duration: Duration.seconds(seconds),
+        orElse: () => Effect.fail(timedOut(`${asked.id} was not decided within ${Length.show(seconds)}`, goesOn))
       })
-  )
+  })
+  const settled = yield* Effect.onInterrupt(bounded, () => say(goesOn))
   yield* shown(settled)
   const exit = exitOf(settled.state)
   yield* say(RequestView.stateLine(settled, yield* Clock.currentTimeMillis))

@@ -47,9 +47,11 @@ const watch = Effect.fn("status.watch")(function* (daemon: Daemon.Daemon, id: st
         if (format === "json") return yield* io.out(`${JSON.stringify(JSON.parse(yield* encoded(request, "json")))}\n`)
         if (format === "yaml") return yield* io.out(`---\n${yield* encoded(request, "yaml")}`)
         const now = yield* Clock.currentTimeMillis
-        if (!quiet)
-          yield* io.out(`${new Date(now).toISOString().slice(11, 19)}  ${safe(RequestView.stateLine(request, now))}\n`)
-        return yield* line.show(RequestView.waiting(request))
+        yield* line.clear
+        const said = quiet ? request.state : RequestView.stateLine(request, now)
+        yield* io.out(`${new Date(now).toISOString().slice(11, 19)}  ${safe(said)}\n`)
+        // A countdown only where somebody looks: elsewhere the lines are the news.
+        if (io.isTty.stderr) yield* line.show(RequestView.waiting(request))
       })
     )
   )

@@ -85,7 +85,7 @@ const findings = (request: Request): string | undefined =>
         .join("\n")
 
 const stages = (request: Request): string | undefined => {
-  if (request.tier !== "human") return undefined
+  if (request.tier !== "human" || request.breakGlass) return undefined
   const named = request.stages.map(
     ({ groups, quorum, unmeetable, users }) =>
       `${quorum} of ${[...groups, ...users].join(", ")}${unmeetable ? " (nobody outside the requester's side: it cannot be met)" : ""}`
@@ -158,7 +158,7 @@ export const detail = (request: Request, { now, paint }: Screen): string =>
 
 const history = (requests: ReadonlyArray<Request>, now: number): string =>
   requests.length === 0
-    ? "nothing before this"
+    ? "nothing else that you may see"
     : requests
         .map(
           (one) =>
