@@ -11,7 +11,7 @@
  *
  * It decides nothing: guards, order and hashes are the database function's.
  */
-import type { Step} from "@jitsudo/core";
+import type { Step } from "@jitsudo/core"
 import { StepShape, Store } from "@jitsudo/core"
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Cause from "effect/Cause"
@@ -216,13 +216,15 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   }
 
   let inFlight: ReadonlyArray<Waiting> = []
+  let crowded = false
 
   const loop = Effect.gen(function* () {
     yield* work.await
     idle.closeUnsafe()
-    // Not a timer: whoever can run now hands in first, such as those whom the last batch just answered.
-    yield* Effect.yieldNow
+    // Not a timer: under load whoever can run now hands in first, such as those whom the last batch just answered.
+    if (crowded) yield* Effect.yieldNow
     inFlight = take()
+    crowded = inFlight.length > 1
     if (waiting.length === 0) work.closeUnsafe()
     yield* Effect.catchDefect(run(inFlight), (defect) =>
       Effect.sync(() => {

@@ -4,7 +4,7 @@
  * Two steps of which one writes what the other guards or writes never share a batch (`fits`): the function checks all
  * guards before it writes anything, so within a batch nobody would see the other's change.
  */
-import type { Step} from "@jitsudo/core";
+import type { Step } from "@jitsudo/core"
 import { Principal, type Store } from "@jitsudo/core"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Result from "effect/Result"

@@ -8,8 +8,7 @@
 export const statements: ReadonlyArray<string> = [
   /** Milliseconds since the epoch by the database's clock. */
   `CREATE FUNCTION jitsudo.now_ms() RETURNS int8 LANGUAGE sql VOLATILE PARALLEL SAFE
-   SET search_path = pg_catalog, pg_temp
-   AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::int8 $$`,
+   RETURN floor(extract(epoch FROM clock_timestamp()) * 1000)::int8`,
 
   /**
    * What a request is found by, as words: who asked (`key:`, `from:` their e-mail), for what (`role:`), and whom

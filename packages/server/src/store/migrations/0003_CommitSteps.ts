@@ -44,15 +44,16 @@ export const statements: ReadonlyArray<string> = [
      v_seq int8; v_hash bytea; v_now int8; v_locks int8; v_policy int8;
      v_done boolean[]; v_good boolean[];
      v_bad_kind text[]; v_bad_id text[];
-     v_requests jsonb[]; v_principals jsonb[]; v_jobs text[];
+     v_requests jsonb[] := '{}'; v_principals jsonb[] := '{}';
      v_expected int8; v_written int8; v_raised int8;
      v_seqs int8[] := '{}'; v_ids text[] := '{}'; v_steps int4[] := '{}'; v_payloads text[] := '{}';
      v_leaves bytea[] := '{}'; v_prevs bytea[] := '{}'; v_hashes bytea[] := '{}'; v_k int4 := 0;
-     v_changed text[]; v_policy_changed boolean; v_jobs_changed boolean; v_note text;
+     v_changed text[] := '{}'; v_policy_changed boolean; v_jobs_changed boolean; v_note text;
      r record;
    BEGIN
-     PERFORM set_config('synchronous_commit', 'on', true)
-       WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+     IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+       PERFORM set_config('synchronous_commit', 'on', true);
+     END IF;
 
      -- 1. the head
      SELECT h.seq, h.hash INTO STRICT v_seq, v_hash FROM jitsudo.audit_head h FOR UPDATE;
@@ -73,8 +74,12 @@ export const statements: ReadonlyArray<string> = [
      END IF;
      SELECT max(v.revision) FILTER (WHERE v.name = 'locks'), max(v.revision) FILTER (WHERE v.name = 'policy')
        INTO v_locks, v_policy FROM jitsudo.revisions v;
-     v_requests := ARRAY(SELECT b.body::jsonb FROM unnest(r_body) WITH ORDINALITY b(body, i) ORDER BY b.i);
-     v_principals := ARRAY(SELECT b.body::jsonb FROM unnest(n_body) WITH ORDINALITY b(body, i) ORDER BY b.i);
+     IF cardinality(r_body) > 0 THEN
+       v_requests := ARRAY(SELECT b.body::jsonb FROM unnest(r_body) WITH ORDINALITY b(body, i) ORDER BY b.i);
+     END IF;
+     IF cardinality(n_body) > 0 THEN
+       v_principals := ARRAY(SELECT b.body::jsonb FROM unnest(n_body) WITH ORDINALITY b(body, i) ORDER BY b.i);
+     END IF;
      v_bad_kind := array_fill(NULL::text, ARRAY[cardinality(p_id)]);
      v_bad_id := v_bad_kind;
      FOR r IN
@@ -113,7 +118,9 @@ export const statements: ReadonlyArray<string> = [
        INTO v_good FROM unnest(v_done) WITH ORDINALITY d(done, i);
 
      -- 4. requests, and what they are found by
-     v_changed := ARRAY(SELECT u.body->>'id' FROM unnest(r_step, v_requests) u(step, body) WHERE v_good[u.step]);
+     IF cardinality(r_step) > 0 THEN
+       v_changed := ARRAY(SELECT u.body->>'id' FROM unnest(r_step, v_requests) u(step, body) WHERE v_good[u.step]);
+     END IF;
      IF cardinality(v_changed) > 0 THEN
        INSERT INTO jitsudo.requests (body)
          SELECT u.body FROM unnest(r_step, v_requests) u(step, body)
