@@ -68,7 +68,7 @@ const exported = Effect.fnUntraced(function* (file: string) {
   yield* Effect.promise(() => finished(out))
 })
 
-const program = join(await bundle("verifying", { verifying: "bench/src/verifying.ts" }), "verifying.js")
+const program = join(await bundle("verifying", { verifying: "bench/src/verifying.ts" }), "dist/verifying.js")
 
 const verified = (kind: "postgres" | "export", where: string): Verified => {
   const result: Verified = JSON.parse(
