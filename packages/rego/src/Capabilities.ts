@@ -16,7 +16,7 @@ export const nativeBuiltinNames: ReadonlyArray<string> = [
   ...["bits.and", "bits.lsh", "bits.negate", "bits.or", "bits.rsh", "bits.xor"],
   ...["base64.decode", "base64.encode", "base64.is_valid", "base64url.decode", "base64url.encode"],
   ...["net.cidr_contains", "net.cidr_intersects", "glob.match", "graph.reachable", "walk"],
-  ...["json.filter", "json.is_valid", "json.marshal", "json.remove", "json.unmarshal"],
+  ...["json.filter", "json.remove"],
   ...["object.filter", "object.get", "object.keys", "object.remove", "object.union", "object.union_n"],
   ...["concat", "contains", "endswith", "format_int", "indexof", "lower", "replace", "split", "startswith"],
   ...["strings.replace_n", "strings.reverse", "substring", "upper"],
@@ -26,7 +26,7 @@ export const nativeBuiltinNames: ReadonlyArray<string> = [
   ...["internal.member_2", "internal.member_3", "internal.template_string"]
 ]
 
-/** What OPA's Wasm leaves to the process that evaluates. `json.is_valid` is native since OPA 1.x and is not among them. */
+/** What OPA's Wasm leaves to the process that evaluates. */
 export const hostBuiltinNames: ReadonlyArray<string> = [
   "sprintf",
   "time.now_ns",
@@ -60,6 +60,9 @@ const reasons: ReadonlyArray<readonly [prefix: string, reason: string]> = [
   ["rand.", "a decision must come out the same when it is replayed"],
   ["uuid.", "a decision must come out the same when it is replayed"],
   ["rego.", "policies do not read policies"],
+  ["json.marshal", "compiled policies write members in another order than OPA's interpreter"],
+  ["json.is_valid", "compiled policies take other texts for JSON than OPA's interpreter"],
+  ["json.unmarshal", "compiled policies take other texts for JSON than OPA's interpreter"],
   ["trace", "use print, which tests and `policy eval` show"]
 ]
 

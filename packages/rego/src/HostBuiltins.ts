@@ -134,17 +134,6 @@ const format: HostBuiltin = ([layout, values]) => {
 
 const table: Readonly<Record<string, HostBuiltin>> = {
   sprintf: format,
-  "json.is_valid": ([text]) => {
-    const source = stringOf(text)
-    if (source === undefined) return "false"
-    try {
-      JSON.parse(source)
-      return "true"
-    } catch (error) {
-      if (error instanceof SyntaxError) return "false"
-      throw error
-    }
-  },
   "semver.is_valid": ([version]) => {
     const text = stringOf(version)
     return String(text !== undefined && SemVer.parse(text) !== undefined)

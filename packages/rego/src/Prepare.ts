@@ -8,12 +8,11 @@
  *    `human`, a rule of a type that can never be right.
  * 4. What is refused is refused as a whole; diagnostics name file, row and column.
  */
-import type { PolicySet} from "@jitsudo/core";
+import type { PolicySet } from "@jitsudo/core"
 import { Canonical, Ids, Sha256, type Time } from "@jitsudo/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type {
-  CompileError} from "./Compiler.ts";
+import type { CompileError } from "./Compiler.ts"
 import {
   Compiler,
   type CompilerCrashed,

@@ -45,7 +45,7 @@ const inWasm = Effect.fnUntraced(function* (one: ParityCase) {
   const module = new WebAssembly.Module(wasm)
   return one.inputs.map((input) =>
     rules.map((rule): Answer => {
-      // As the daemon gives it: canonical, so members come sorted and `json.marshal` writes them so.
+      // As the daemon gives it: canonical.
       const bytes = new TextEncoder().encode(canonical(input))
       try {
         const answer = instantiate(module).evaluate(`${prefix}/${rule}`, bytes.buffer, { nowNs: nowNs(input) })

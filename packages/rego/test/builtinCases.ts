@@ -437,31 +437,6 @@ const allFormats: ReadonlyArray<BuiltinCase> = [
   )
 ]
 
-const jsonTexts = [
-  "1",
-  "1 ",
-  "{}",
-  "[1,]",
-  '{"a":1}',
-  "01",
-  "-",
-  "-0",
-  "1e5",
-  "\u00a01",
-  "nul",
-  "null",
-  '"\\u12"',
-  '"\\x"',
-  '"\t"',
-  "",
-  " ",
-  "tru",
-  "[",
-  "1 2",
-  '{"a"}',
-  "\ufeff1"
-]
-
 const repeat = (count: number, make: () => BuiltinCase): ReadonlyArray<BuiltinCase> =>
   Array.from({ length: count }, make)
 
@@ -485,14 +460,6 @@ export const builtinCases = (seed: number, count: number): ReadonlyArray<Builtin
     r.pick(["0", "1", "-1", "12", "-13", "31", "400", "-1000", "1.0", "1.5", '"1"', "100000", String(r.below(40))])
   return [
     { name: "sprintf", arity: 2, cases: [...allFormats, ...repeat(count, () => formatArguments(r))] },
-    {
-      name: "json.is_valid",
-      arity: 1,
-      cases: [
-        ...strings(jsonTexts),
-        ...repeat(count, () => ({ args: [JSON.stringify(mutated(r, r.pick(jsonTexts)))] }))
-      ]
-    },
     {
       name: "semver.is_valid",
       arity: 1,
@@ -585,10 +552,14 @@ export const builtinCases = (seed: number, count: number): ReadonlyArray<Builtin
   ]
 }
 
-/** A policy that applies the built-in to each case; what is undefined is missing from the answer. */
+/**
+ * A policy that applies the built-in to each case; what is undefined is missing from the answer. Numbers come as text,
+ * because nanoseconds are beyond what a JavaScript number can hold.
+ */
 export const policyOf = ({ arity, name }: BuiltinCases): string => {
   const args = Array.from({ length: arity }, (_, i) => `c[${i}]`).join(", ")
-  return `package probe\n\nanswers[i] := json.marshal(value) if {\n\tsome i, c in input\n\tvalue := ${name}(${args})\n}\n`
+  const value = /^(?:time\.(?:now_ns|parse_|add_date)|semver\.compare)/u.test(name) ? 'sprintf("%d", [value])' : "value"
+  return `package probe\n\nanswers[i] := ${value} if {\n\tsome i, c in input\n\tvalue := ${name}(${args})\n}\n`
 }
 
 /** The cases as one input document. */
