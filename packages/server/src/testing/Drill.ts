@@ -23,7 +23,9 @@ export const Fault = Schema.Literals([
   /** The provider does not know a request again: each attempt grants anew. */
   "grants-not-idempotent",
   /** The state is committed without its entries' last one. */
-  "entries-dropped"
+  "entries-dropped",
+  /** What came too late is not ended again. */
+  "sweeps-dropped"
 ])
 export type Fault = typeof Fault.Type
 

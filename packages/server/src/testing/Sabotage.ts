@@ -58,6 +58,10 @@ const dropping = committing(
   (commit) => (step) => commit(step.entries.length > 1 ? { ...step, entries: step.entries.slice(0, -1) } : step)
 )
 
+const unswept = committing(
+  (commit) => (step) => commit({ ...step, jobs: step.jobs.filter((job) => !job.id.includes(":sweep:")) })
+)
+
 const named = (reference: Provider.EndRequest["reference"], requestId: string): string => {
   const id = reference?.["mock"]
   return typeof id === "string" ? id : requestId
@@ -98,5 +102,7 @@ export const layer = (
       return notIdempotent
     case "entries-dropped":
       return dropping
+    case "sweeps-dropped":
+      return unswept
   }
 }

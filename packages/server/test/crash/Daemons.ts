@@ -13,7 +13,7 @@ import type { Scope } from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { inject } from "vitest"
@@ -88,6 +88,8 @@ export interface Daemon {
   readonly child: ChildProcess
   /** The places where it ended or paused itself, in order. */
   readonly reached: ReadonlyArray<string>
+  /** It paused itself, at a stop of its drill or in a call to the platform. */
+  readonly paused: Effect.Effect<void>
   /** Exit code or signal, once it ended. */
   readonly ended: Effect.Effect<number | NodeJS.Signals>
   /** Everything that it logged. */
@@ -130,7 +132,7 @@ export const makePlace = Effect.fnUntraced(function* (
   const key = randomBytes(32).toString("base64")
   const config = (control: string) => ({
     server: { http_addr: "127.0.0.1:0", request_timeout: "60s", drain_timeout: "1s" },
-    database: { ...database, ...("url" in database ? { pool_size: 8 } : {}) },
+    database: { ...database, ...("url" in database ? { pool_size: 4 } : {}) },
     auth: { issuers: people.config },
     sealing: { keys: [{ id: "crash", key }] },
     providers: { mock: { state_file: files.state, journal_file: files.journal, control_file: control } },
@@ -194,7 +196,13 @@ export const makePlace = Effect.fnUntraced(function* (
       ),
       60
     ).pipe(Effect.orDie)
-    return { api: address, child, reached, ended: Effect.promise(() => end), log: () => log }
+    const used = () => existsSync(files.state) && readFileSync(files.state, "utf8").includes(`"id":"${id}-stop`)
+    const paused = until(
+      "a pause",
+      Effect.sync(() => (reached.length > 0 || used() ? true : undefined)),
+      60
+    ).pipe(Effect.asVoid, Effect.orDie)
+    return { api: address, child, reached, paused, ended: Effect.promise(() => end), log: () => log }
   })
 
   return { people, files, start } satisfies Place
