@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly auth?: Readonly<Record<string, unknown>>
   /** Another store than the memory store, with its chain and jobs. */
   readonly store?: Layer.Layer<Store.Store | Job.Jobs | AuditChain.AuditChain>
+  /** The issuer's keys cannot be read from the start. */
+  readonly issuerDown?: boolean
   /** In place of the whole listener. */
   readonly listener?: (options: Server.ServerOptions) => ReturnType<typeof Server.layer>
 }
@@ -163,6 +165,7 @@ const capture = (lines: Array<string>) =>
 
 export const startWorld = async (options: WorldOptions = {}): Promise<World> => {
   const issuer = await startIssuer()
+  issuer.setDown(options.issuerDown === true)
   const memory = MemoryProvider.make()
   memory.platform.setNow(Time.make(Date.now()))
   const lines: Array<string> = []
