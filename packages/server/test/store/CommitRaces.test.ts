@@ -11,8 +11,8 @@ import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import { expect, it } from "vitest"
 import * as CommitSteps from "../../src/store/migrations/0003_CommitSteps.ts"
-import { pending, person, stepAt, whyBroken } from "./Steps.ts"
-import { full, onPostgres, postgresUrl } from "./Suites.ts"
+import { machineNow, pending, person, stepAt, whyBroken } from "./Steps.ts"
+import { full, onPostgres, patience, postgresUrl } from "./Suites.ts"
 import { storeAt } from "./workers/Connection.ts"
 import { startWorker } from "./Workers.ts"
 
@@ -95,8 +95,11 @@ const race = (replacement?: string) =>
       const made = Array.from({ length: decisions }, () => pending(now))
       yield* Effect.forEach(
         made,
-        (request) => store.commit(stepAt(now, { writes: [{ kind: "request", expect: 0, next: request }] })),
-        { concurrency: "unbounded", discard: true }
+        (request) =>
+          Effect.suspend(() =>
+            store.commit(stepAt(machineNow(), { writes: [{ kind: "request", expect: 0, next: request }] }))
+          ),
+        { concurrency: 200, discard: true }
       )
       return made.map((request) => request.id)
     }).pipe(Effect.provide(storeAt(appUrl)))
@@ -125,28 +128,42 @@ const race = (replacement?: string) =>
   }).pipe(Effect.scoped, Effect.runPromise)
 
 onPostgres("three processes: two decide, one changes policy, locks and a principal", () => {
-  it(`${decisions} decisions race with changes, and none stands behind the change that made it obsolete`, async () => {
-    const { between, changes, decided, log, stale, versions } = await race()
-    expect(decided).toBe(decisions)
-    expect(versions).toEqual([2])
-    // The race took place: changes fell between decisions.
-    expect(between).toBeGreaterThan(decisions / 20)
-    expect(stale).toBe(0)
-    expect(log.length).toBe(decided + changes)
-    expect(
-      whyBroken(log.map((row) => ({ seq: Number(row.seq), payload: row.payload, prevHash: row.prev, hash: row.hash })))
-    ).toBe(null)
-  })
+  it(
+    `${decisions} decisions race with changes, and none stands behind the change that made it obsolete`,
+    async () => {
+      const { between, changes, decided, log, stale, versions } = await race()
+      expect(decided).toBe(decisions)
+      expect(versions).toEqual([2])
+      // The race took place: changes fell between decisions.
+      expect(between).toBeGreaterThan(decisions / 20)
+      expect(stale).toBe(0)
+      expect(log.length).toBe(decided + changes)
+      expect(
+        whyBroken(
+          log.map((row) => ({ seq: Number(row.seq), payload: row.payload, prevHash: row.prev, hash: row.hash }))
+        )
+      ).toBe(null)
+    },
+    patience
+  )
 
-  it("finds decisions behind their change when the head is taken after the guards", async () => {
-    const { decided, stale } = await race(headLast)
-    expect(decided).toBe(decisions)
-    expect(stale).toBeGreaterThan(0)
-  })
+  it(
+    "finds decisions behind their change when the head is taken after the guards",
+    async () => {
+      const { decided, stale } = await race(headLast)
+      expect(decided).toBe(decisions)
+      expect(stale).toBeGreaterThan(0)
+    },
+    patience
+  )
 
-  it("finds decisions behind their change when guards are not checked", async () => {
-    const { decided, stale } = await race(guardsUnchecked)
-    expect(decided).toBe(decisions)
-    expect(stale).toBeGreaterThan(0)
-  })
+  it(
+    "finds decisions behind their change when guards are not checked",
+    async () => {
+      const { decided, stale } = await race(guardsUnchecked)
+      expect(decided).toBe(decisions)
+      expect(stale).toBeGreaterThan(0)
+    },
+    patience
+  )
 })

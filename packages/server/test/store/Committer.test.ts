@@ -17,7 +17,7 @@ import * as Committer from "../../src/store/Committer.ts"
 import type { Database } from "../../src/store/Database.ts"
 import * as Postgres from "../../src/store/Postgres.ts"
 import * as CuttingProxy from "./CuttingProxy.ts"
-import { entry, newId, next, pending, stepAt, whyBroken } from "./Steps.ts"
+import { entry, machineNow, newId, next, pending, stepAt, whyBroken } from "./Steps.ts"
 import { full, onPostgres, postgresUrl } from "./Suites.ts"
 import { storeAt } from "./workers/Connection.ts"
 
@@ -112,7 +112,7 @@ onPostgres("the committer", () => {
             const request = requests[(round * 7 + Math.floor(Math.random() * 3)) % requests.length]
             if (request === undefined) return
             const version = versions.get(request.id) ?? 0
-            const step = stepAt(instant, {
+            const step = stepAt(machineNow(), {
               guards: [
                 { kind: "locks", revision: 0 },
                 { kind: "request", id: request.id, version }
@@ -139,7 +139,6 @@ onPostgres("the committer", () => {
               })
             )
           })
-        // The clock guard allows 5 s: the instant is read once, so the rounds are kept short.
         yield* Effect.forEach(
           committers,
           (committer) =>

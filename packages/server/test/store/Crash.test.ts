@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { describe, expect, inject, it } from "vitest"
 import * as Pglite from "../../src/store/Pglite.ts"
 import { whyBroken } from "./Steps.ts"
-import { full, onPostgres, postgresUrl } from "./Suites.ts"
+import { full, onPostgres, patience, postgresUrl } from "./Suites.ts"
 import { startWorker } from "./Workers.ts"
 
 /** Kills the worker after it acknowledged at least `floor` steps and a random while longer. Gives the step ids. */
@@ -57,28 +57,36 @@ const accountFor = (acknowledged: ReadonlyArray<string>) =>
 
 onPostgres("kill -9 while committing", () => {
   const kills = full ? 20 : 4
-  it(`${kills} kills lose nothing that was acknowledged and leave nothing in part`, () =>
-    Effect.gen(function* () {
-      const { adminUrl, appUrl } = yield* TestDatabase.make(postgresUrl)
-      const acknowledged: Array<string> = []
-      for (let kill = 0; kill < kills; kill++) {
-        acknowledged.push(...(yield* Effect.promise(() => killed(appUrl, 50))))
-      }
-      expect(acknowledged.length).toBeGreaterThanOrEqual(50 * kills)
-      yield* accountFor(acknowledged).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(adminUrl) })))
-    }).pipe(Effect.scoped, Effect.runPromise))
+  it(
+    `${kills} kills lose nothing that was acknowledged and leave nothing in part`,
+    () =>
+      Effect.gen(function* () {
+        const { adminUrl, appUrl } = yield* TestDatabase.make(postgresUrl)
+        const acknowledged: Array<string> = []
+        for (let kill = 0; kill < kills; kill++) {
+          acknowledged.push(...(yield* Effect.promise(() => killed(appUrl, 50))))
+        }
+        expect(acknowledged.length).toBeGreaterThanOrEqual(50 * kills)
+        yield* accountFor(acknowledged).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(adminUrl) })))
+      }).pipe(Effect.scoped, Effect.runPromise),
+    patience
+  )
 })
 
 describe("kill -9 while committing (PGlite)", () => {
   const kills = full ? 20 : 3
-  it(`${kills} kills lose nothing that was acknowledged and leave nothing in part`, () =>
-    Effect.gen(function* () {
-      const directory = join(inject("scratch"), "pglite-crash")
-      const acknowledged: Array<string> = []
-      for (let kill = 0; kill < kills; kill++) {
-        acknowledged.push(...(yield* Effect.promise(() => killed(directory, 50))))
-      }
-      expect(acknowledged.length).toBeGreaterThanOrEqual(50 * kills)
-      yield* accountFor(acknowledged).pipe(Effect.provide(Pglite.layer({ directory })))
-    }).pipe(Effect.scoped, Effect.runPromise))
+  it(
+    `${kills} kills lose nothing that was acknowledged and leave nothing in part`,
+    () =>
+      Effect.gen(function* () {
+        const directory = join(inject("scratch"), "pglite-crash")
+        const acknowledged: Array<string> = []
+        for (let kill = 0; kill < kills; kill++) {
+          acknowledged.push(...(yield* Effect.promise(() => killed(directory, 50))))
+        }
+        expect(acknowledged.length).toBeGreaterThanOrEqual(50 * kills)
+        yield* accountFor(acknowledged).pipe(Effect.provide(Pglite.layer({ directory })))
+      }).pipe(Effect.scoped, Effect.runPromise),
+    patience
+  )
 })

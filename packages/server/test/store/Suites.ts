@@ -24,3 +24,6 @@ export const onPostgres = (title: string, tests: () => void): void => {
 
 /** Sizes that issue and gates name run with JITSUDO_TEST_FULL=1; everyday runs are smaller. */
 export const full = process.env["JITSUDO_TEST_FULL"] === "1"
+
+/** For tests whose size grows with `full`: a limit against hanging, not a measure. */
+export const patience = full ? 600_000 : 120_000

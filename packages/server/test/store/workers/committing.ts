@@ -19,6 +19,9 @@ const one = Effect.gen(function* () {
   yield* say(step.id)
 })
 
+// Whoever started us is gone: so are we.
+process.stdin.on("end", () => process.exit(1)).resume()
+
 Effect.runPromise(
   say("ready").pipe(
     Effect.andThen(

@@ -40,6 +40,9 @@ const decide = (id: string): Effect.Effect<void, Store.StoreError, Store.Store> 
       .pipe(Effect.catchTag("StepConflict", () => decide(id)))
   })
 
+// Whoever started us is gone: so are we.
+process.stdin.on("end", () => process.exit(1)).resume()
+
 Effect.runPromise(
   say("ready").pipe(
     Effect.andThen(Effect.forEach(waiting, decide, { concurrency: Number(writers), discard: true })),
