@@ -120,7 +120,8 @@ export const shortLeases = { leaseSeconds: 3, callTimeoutSeconds: 2 } as const
 /** A place for daemons: one database, one platform. `more` is laid over the configuration's sections. */
 export const makePlace = Effect.fnUntraced(function* (
   database: DatabaseOf,
-  more: Readonly<Record<string, unknown>> = {}
+  more: Readonly<Record<string, unknown>> = {},
+  env: Readonly<Record<string, string>> = {}
 ) {
   const people = yield* SignedPeople.make
   const directory = join(inject("scratch"), `place-${randomBytes(6).toString("hex")}`)
@@ -161,7 +162,7 @@ export const makePlace = Effect.fnUntraced(function* (
       Effect.sync(() =>
         spawn(process.execPath, ["--conditions=@jitsudo/source", program, configFile, drillFile], {
           stdio: ["pipe", "pipe", "pipe"],
-          env: { ...process.env, NODE_COMPILE_CACHE: compiled }
+          env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env }
         })
       ),
       (one) =>
