@@ -3,7 +3,8 @@
  *
  * 1. Each policy is one unit: it allows with its own `max_duration_seconds`, or not at all.
  * 2. Any denial wins. A rule that failed or has another type than it must denies in its policy's name.
- * 3. The most restrictive tier wins; `auto` needs that no policy yields another.
+ * 3. The most restrictive tier wins; `auto` needs that no policy yields another. A tier that failed or that is none
+ *    is `human`.
  * 4. A policy that names approvers is a stage; one whose naming failed is a stage that nobody can meet.
  * 5. Adding a policy can only forbid more, add an alternative to be allowed, or add a stage.
  */
@@ -151,15 +152,19 @@ const order: Readonly<Record<Policy.Tier, number>> = { auto: 0, ai_review: 1, hu
 const tierOf = (text: string | undefined): Policy.Tier | undefined | "wrong" =>
   text === undefined ? undefined : text === "auto" || text === "ai_review" || text === "human" ? text : "wrong"
 
-/** `user:` and `group:` say it; otherwise what has an `@` is a user's e-mail address, anything else a group. */
-const named = (entries: ReadonlyArray<string>): Policy.Approvers => {
+/**
+ * `user:` and `group:` say it; otherwise what has an `@` is a user's e-mail address, anything else a group. An entry
+ * without a name is wrong, not nobody: else a missing label would leave a stage out.
+ */
+const named = (entries: ReadonlyArray<string>): Policy.Approvers | "wrong" => {
   const groups = new Set<string>()
   const users = new Set<string>()
   for (const entry of entries) {
-    if (entry.startsWith("user:")) users.add(normalUser(entry.slice(5)))
-    else if (entry.startsWith("group:")) groups.add(entry.slice(6))
-    else if (entry.includes("@")) users.add(normalUser(entry))
-    else if (entry !== "") groups.add(entry)
+    const [, kind, name = ""] = /^(user:|group:)?(.*)$/su.exec(entry) ?? []
+    const isUser = kind === "user:" || (kind === undefined && name.includes("@"))
+    if (name.trim() === "") return "wrong"
+    if (isUser) users.add(normalUser(name))
+    else groups.add(name)
   }
   return { groups: [...groups].sort(), users: [...users].sort() }
 }
@@ -181,34 +186,36 @@ export const routing = (evaluation: Evaluation): Policy.RoutingVerdict => {
   const stages: Array<Policy.StageRule> = []
   const findings: Array<Policy.Finding> = []
   for (const answer of evaluation.answers) {
+    const about = new Reading(answer)
+    const yielded = tierOf(about.string("approver_tier"))
+    const noTier = [...about.wrong]
+    if (yielded === "wrong") noTier.push('approver_tier must be "auto", "ai_review" or "human"')
+    // Whoever cannot say how a request is to be decided leaves it to people.
+    const counted = noTier.length > 0 || yielded === "wrong" ? "human" : yielded
+    if (counted !== undefined && (tier === undefined || order[counted] > order[tier])) tier = counted
+
     const reading = new Reading(answer)
-    const yielded = tierOf(reading.string("approver_tier"))
     const group = reading.string("approver_group")
-    const entries = reading.strings("approvers")
+    const approvers = named([...(group === undefined ? [] : [`group:${group}`]), ...reading.strings("approvers")])
     const minimum = reading.number("min_approvals")
     const wrong = [...reading.wrong]
-    if (yielded === "wrong") wrong.push('approver_tier must be "auto", "ai_review" or "human"')
+    if (approvers === "wrong") wrong.push("approver_group and approvers must not be empty texts")
     if (minimum !== undefined && !(Number.isSafeInteger(minimum) && minimum >= 1)) {
       wrong.push("min_approvals must be a whole number of 1 or more")
     }
-    if (wrong.length > 0) {
+    if (wrong.length > 0 || approvers === "wrong") {
       tier = "human"
       stages.push({ policy: answer.policy, groups: [], users: [], quorum: 1 })
-      findings.push({ policy: answer.policy, says: "failed", reasons: wrong })
-      continue
-    }
-    if (yielded !== undefined && yielded !== "wrong" && (tier === undefined || order[yielded] > order[tier]))
-      tier = yielded
-    const approvers = named([...(group === undefined || group === "" ? [] : [`group:${group}`]), ...entries])
-    if (approvers.groups.length + approvers.users.length > 0) {
+    } else if (approvers.groups.length + approvers.users.length > 0) {
       stages.push({ policy: answer.policy, ...approvers, quorum: minimum ?? 1 })
     } else if (minimum !== undefined) {
       openQuorum = Math.max(openQuorum, minimum)
     }
+    const failed = noTier.length + wrong.length > 0
     findings.push({
       policy: answer.policy,
-      says: yielded === undefined || yielded === "wrong" ? "no tier" : yielded,
-      reasons: []
+      says: failed ? "failed" : (counted ?? "no tier"),
+      reasons: [...noTier, ...wrong]
     })
   }
   return { tier: tier ?? "human", stages, openQuorum, findings }

@@ -12,6 +12,8 @@
  * 3. Other inputs that waited in that thread are evaluated again, in a spare that was started before.
  * 4. A thread that dies for another reason (memory) is treated the same.
  * 5. Every thread has every set that is loaded; a set that a thread cannot load is not loaded at all.
+ * 6. Threads that end before their first word are started again three times; then the pool closes, and what it is
+ *    asked is refused.
  */
 import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
@@ -27,6 +29,9 @@ const patience = 20
 
 /** How long a thread may take to load a set. */
 const loadMillis = 20_000
+
+/** How many threads in a row may end before they say anything. */
+const stillbornLimit = 3
 
 /** How many evaluations may wait. */
 const queueLimit = 4096
@@ -59,6 +64,7 @@ interface Thread {
   readonly jobs: Map<number, Job>
   readonly loading: Map<string, (problem: string | null) => void>
   watch: NodeJS.Timeout | undefined
+  ready: boolean
   ended: boolean
 }
 
@@ -77,7 +83,8 @@ export class Pool {
   #threads: Array<Thread>
   #spare: Thread
   #lastId = 0
-  #closed = false
+  #stillborn = 0
+  #closed: string | undefined
 
   constructor(options: PoolOptions = {}) {
     this.#options = options
@@ -89,7 +96,7 @@ export class Pool {
 
   /** Load a set under a name into every thread. Fails, and leaves nothing loaded, if one cannot. */
   async load(set: string, policies: ReadonlyArray<LoadablePolicy>): Promise<void> {
-    if (this.#closed) throw new PoolRefused("the pool is closed")
+    if (this.#closed !== undefined) throw new PoolRefused(this.#closed)
     this.#sets.set(set, policies)
     const problems = await Promise.all([...this.#threads, this.#spare].map((thread) => this.#loadInto(thread, set)))
     const problem = problems.find((one) => one !== null)
@@ -107,7 +114,7 @@ export class Pool {
   evaluate(set: string, action: Policy.PolicyAction, input: ArrayBuffer, nowNs: bigint): Promise<Evaluation> {
     return new Promise((done, refuse) => {
       const waiting = this.#threads.reduce((sum, thread) => sum + thread.jobs.size, 0)
-      if (this.#closed) return refuse(new PoolRefused("the pool is closed"))
+      if (this.#closed !== undefined) return refuse(new PoolRefused(this.#closed))
       if (waiting >= queueLimit) return refuse(new PoolRefused("too many policy evaluations are waiting"))
       // Ids start at 1: 0 in shared memory means that no job runs.
       const id = ++this.#lastId
@@ -116,10 +123,14 @@ export class Pool {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    await this.#shut("the pool is closed")
+  }
+
+  async #shut(why: string): Promise<void> {
+    this.#closed ??= why
     const threads = [...this.#threads, this.#spare]
     for (const thread of threads) {
-      for (const job of thread.jobs.values()) job.refuse(new PoolRefused("the pool is closed"))
+      for (const job of thread.jobs.values()) job.refuse(new PoolRefused(why))
       this.#forget(thread)
     }
     await Promise.all(threads.map((thread) => thread.worker.terminate()))
@@ -141,6 +152,7 @@ export class Pool {
       jobs: new Map(),
       loading: new Map(),
       watch: undefined,
+      ready: false,
       ended: false
     }
     worker.on("message", (message: FromWorker) => this.#hear(thread, message))
@@ -184,6 +196,11 @@ export class Pool {
   }
 
   #hear(thread: Thread, message: FromWorker): void {
+    if (message.type === "ready") {
+      thread.ready = true
+      this.#stillborn = 0
+      return
+    }
     if (message.type === "loaded") {
       thread.loading.get(message.set)?.(message.problem)
       return
@@ -243,12 +260,16 @@ export class Pool {
   /** End a thread: its running job fails, the spare takes its place and its other jobs. */
   #end(thread: Thread, why: { readonly reason: "budget" | "crash"; readonly message: string }): void {
     if (thread.ended) return
+    if (!thread.ready && why.reason === "crash" && ++this.#stillborn > stillbornLimit) {
+      void this.#shut(`policy threads do not start: ${why.message}`)
+      return
+    }
     const running = thread.jobs.get(Number(Atomics.load(thread.shared, doing.job)))
     const index = Number(Atomics.load(thread.shared, doing.policy))
     const waiting = [...thread.jobs.values()].filter((job) => job !== running)
     this.#forget(thread)
     void thread.worker.terminate()
-    if (this.#closed) return
+    if (this.#closed !== undefined) return
     if (thread === this.#spare) this.#spare = this.#start()
     else {
       const fresh = this.#spare

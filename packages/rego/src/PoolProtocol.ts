@@ -25,6 +25,8 @@ export type ToWorker =
     }
 
 export type FromWorker =
+  /** The first word of each thread. */
+  | { readonly type: "ready" }
   | { readonly type: "loaded"; readonly set: string; readonly problem: string | null }
   /** `answers` null: the set is not loaded. */
   | { readonly type: "evaluated"; readonly id: number; readonly answers: ReadonlyArray<PolicyAnswer> | null }

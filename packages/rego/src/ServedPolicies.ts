@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import * as Combine from "./Combine.ts"
 import type { Evaluation, LoadablePolicy } from "./Evaluation.ts"
+import { problemOf } from "./InputSchema.ts"
 import { Pool, PoolRefused, type PoolOptions } from "./Pool.ts"
 
 /** Longest input, in bytes of JSON: a policy's memory never shrinks. */
@@ -48,9 +49,7 @@ const encode = (input: Policy.PolicyInput): ArrayBuffer | undefined => {
   return bytes.byteLength > maximumInputBytes ? undefined : bytes.buffer
 }
 
-const tooLarge: Evaluation = {
-  failure: { policy: null, reason: "input", message: `what policy would see is larger than ${maximumInputBytes} bytes` }
-}
+const refused = (message: string): Evaluation => ({ failure: { policy: null, reason: "input", message } })
 
 /** Evaluate a loaded set; a pool that takes no more is trouble, everything else is an answer. */
 export const evaluateIn = (
@@ -58,9 +57,14 @@ export const evaluateIn = (
   set: string,
   input: Policy.PolicyInput
 ): Effect.Effect<Evaluation, Policy.PolicyUnavailable> => {
+  const problem = problemOf(input)
+  if (problem !== undefined) return Effect.succeed(refused(problem))
   const encoded = encode(input)
-  if (encoded === undefined) return Effect.succeed(tooLarge)
-  const nowNs = BigInt(Date.parse(input.context.now)) * 1_000_000n
+  if (encoded === undefined) {
+    return Effect.succeed(refused(`what policy would see is larger than ${maximumInputBytes} bytes`))
+  }
+  // Through text, as policies read it: the double itself is a few nanoseconds off.
+  const nowNs = BigInt(JSON.stringify(input.context.now_ns))
   return Effect.tryPromise({
     try: () => pool.evaluate(set, input.action, encoded, nowNs),
     catch: (error) =>
@@ -124,6 +128,8 @@ export const layer = (options: ServedOptions): Layer.Layer<Policy.Policy> =>
 
       const evaluate = Effect.fnUntraced(function* (revision: number, input: Policy.PolicyInput) {
         if (!loaded.has(revision)) yield* oneAtATime.withPermits(1)(loadNow(revision))
+        loaded.delete(revision)
+        loaded.add(revision)
         return yield* evaluateIn(pool, String(revision), input)
       })
 

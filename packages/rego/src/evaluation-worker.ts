@@ -115,3 +115,5 @@ port.on("message", (message: ToWorker) => {
     }
   }
 })
+
+send({ type: "ready" })

@@ -1,4 +1,5 @@
 export * as Combine from "./Combine.ts"
+export * as InputSchema from "./InputSchema.ts"
 export * as PolicyFiles from "./PolicyFiles.ts"
 export * as Pool from "./Pool.ts"
 export * as Prepare from "./Prepare.ts"
