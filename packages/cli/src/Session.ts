@@ -119,7 +119,9 @@ const renewed = Effect.fn("Session.renewed")(function* (context: string, stale: 
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       const current = (yield* Credentials.load(context)) ?? stale
-      const changed = Redacted.value(current.accessToken) !== Redacted.value(stale.accessToken)
+      const changed =
+        current.expiresAt !== stale.expiresAt ||
+        Redacted.value(current.accessToken) !== Redacted.value(stale.accessToken)
       if (changed && isFresh(current, now)) return current
       if (current.refreshToken === null) return yield* over(current)
       const { refresh } = yield* Effect.promise(() => import("./SignIn.ts"))
