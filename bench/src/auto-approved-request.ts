@@ -13,7 +13,6 @@ import * as verify from "@jitsudo/audit/verify"
 import { Starter } from "@jitsudo/rego"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
@@ -250,8 +249,7 @@ const measured = Effect.gen(function* () {
   watching.interruptUnsafe()
 
   if (wrong.length > 0) throw new Error(`${wrong.length} answers were wrong, the first: ${wrong[0]}`)
-  const admin = PgClient.layer({ url: Redacted.make(database.adminUrl), maxConnections: 1 })
-  const entries = yield* proven(acknowledged).pipe(Effect.provide(admin), Effect.provide(stores))
+  const entries = yield* proven(acknowledged).pipe(Effect.provide(stores))
   return {
     one,
     many,

@@ -64,13 +64,11 @@ const notes: Array<string> = []
 const measured = Effect.gen(function* () {
   const program = yield* Effect.promise(daemon)
   const starts = yield* Effect.all(Array.from({ length: turns }, () => dev(program)))
-  const served = yield* Effect.promise(() =>
-    Effect.runPromise(serve(program)).catch((error: unknown) => {
-      if (!(error instanceof BenchDatabase.NoPostgres)) throw error
-      notes.push(`serve is not measured: ${error.message}`)
-      return undefined
-    })
-  )
+  const served = yield* Effect.catchDefect(serve(program), (defect) => {
+    if (!(defect instanceof BenchDatabase.NoPostgres)) return Effect.die(defect)
+    notes.push(`serve is not measured: ${defect.message}`)
+    return Effect.undefined
+  })
   return { cold: starts.map((one) => one.cold), again: starts.map((one) => one.again), served }
 })
 

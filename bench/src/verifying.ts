@@ -5,6 +5,7 @@
 import { AuditChain } from "@jitsudo/core"
 import * as verify from "@jitsudo/audit/verify"
 import { Postgres, SqlAuditChain } from "@jitsudo/server"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -19,6 +20,8 @@ export interface Verified {
   /** Before anything was read: what the program itself takes. */
   readonly idleBytes: number
 }
+
+class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonly file: string; readonly cause: unknown }> {}
 
 const turns = 3
 
@@ -55,9 +58,9 @@ const fromExport = (file: string) =>
   timed(
     Effect.suspend(() =>
       verify.verifyExport(
-        Stream.fromAsyncIterable<Uint8Array, Error>(
+        Stream.fromAsyncIterable<Uint8Array, UnreadableFile>(
           createReadStream(file, { highWaterMark: 256 * 1024 }),
-          (cause) => new Error(`cannot read ${file}`, { cause })
+          (cause) => new UnreadableFile({ file, cause })
         ),
         { onProgress }
       )
