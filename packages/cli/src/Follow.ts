@@ -6,6 +6,7 @@
  * and none comes after a newer one.
  */
 import type { Dto } from "@jitsudo/client"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
@@ -14,7 +15,10 @@ import * as Stream from "effect/Stream"
 import type { Daemon } from "./Daemon.ts"
 import type { Failure } from "./Failure.ts"
 
-const pollEvery = Duration.seconds(10)
+/** How often to look where events say nothing. */
+export const LookEvery = Context.Reference<Duration.Duration>("@jitsudo/cli/LookEvery", {
+  defaultValue: () => Duration.seconds(10)
+})
 
 /** States from which nothing leads on. */
 const over: ReadonlySet<Dto.ElevationRequest["state"]> = new Set([
@@ -52,7 +56,7 @@ export const follow = (daemon: Daemon, id: string): Stream.Stream<Dto.ElevationR
         Stream.prepend([0]),
         Stream.flatMap(() => events)
       )
-      const looks = Stream.fromSchedule(Schedule.spaced(pollEvery)).pipe(Stream.mapEffect(() => read))
+      const looks = Stream.fromSchedule(Schedule.spaced(yield* LookEvery)).pipe(Stream.mapEffect(() => read))
 
       return Stream.concat(Stream.succeed(first), Stream.merge(connections, looks)).pipe(
         Stream.filterEffect((request) =>

@@ -1,4 +1,5 @@
 /** Waiting for a decision: live events, resumed when they break, and an answer in the exit code. */
+import * as Duration from "effect/Duration"
 import { createServer, request as httpRequest, type Server } from "node:http"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
 import type { User } from "./support/Cli.ts"
@@ -150,7 +151,7 @@ describe("a connection that breaks", () => {
   it("does not keep a decision from being seen when events are held back", async () => {
     const proxy = await between("hold")
     try {
-      const waiting = alice.run([...asking, "--server", proxy.url])
+      const waiting = alice.run([...asking, "--server", proxy.url], { lookEvery: Duration.seconds(1) })
       await bob.run(["approve", await pending(), "--yes"])
       assert.strictEqual((await waiting).code, 0)
     } finally {

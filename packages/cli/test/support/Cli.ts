@@ -1,4 +1,5 @@
 /** The program under test: in this process with streams and a terminal of our own, or as a real process. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { spawn } from "node:child_process"
@@ -6,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { LookEvery } from "../../src/Follow.ts"
 import { Io } from "../../src/Io.ts"
 import { main } from "../../src/Main.ts"
 
@@ -23,6 +25,8 @@ export interface Options {
   readonly typed?: ReadonlyArray<string>
   readonly columns?: number
   readonly input?: string
+  /** In place of the 10 s between looks beside live events. */
+  readonly lookEvery?: Duration.Duration
 }
 
 /** A user of this program: a home directory of their own. */
@@ -69,7 +73,11 @@ export const user = (env: Readonly<Record<string, string>> = {}): User => {
         readLine: Effect.sync(() => typed.shift() ?? null),
         input: Stream.make(new TextEncoder().encode(options.input ?? ""))
       })
-      const code = await Effect.runPromise(Effect.provideService(main(args), Io, io))
+      const { lookEvery } = options
+      const program = Effect.provideService(main(args), Io, io)
+      const code = await Effect.runPromise(
+        lookEvery === undefined ? program : Effect.provideService(program, LookEvery, lookEvery)
+      )
       return { code, out, err }
     },
     spawn: (args, options = {}) =>

@@ -12,7 +12,7 @@ import {
   Elevations,
   Engine,
   Labels,
-  Lock,
+  type Lock,
   Notification,
   Principal,
   Principals,
