@@ -41,7 +41,10 @@ const readTls = (file: string | undefined): Effect.Effect<Buffer | undefined, Fa
 const transport = (tls: TlsFiles): Effect.Effect<Layer.Layer<HttpClient.HttpClient>, Failure> =>
   Effect.gen(function* () {
     if (tls.ca_file === undefined && tls.cert_file === undefined && tls.key_file === undefined) {
-      return FetchHttpClient.layer
+      // A daemon does not send us elsewhere; whatever does must not get our token.
+      return FetchHttpClient.layer.pipe(
+        Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))
+      )
     }
     if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) {
       return yield* failed("the context's `tls` has half of a client certificate", "name both cert_file and key_file")

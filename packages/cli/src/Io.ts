@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as NodeStream from "@effect/platform-node/NodeStream"
+import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { homedir } from "node:os"
 import { failed, reasonOf } from "./Failure.ts"
@@ -20,6 +21,8 @@ export class Io extends Context.Service<
     readonly env: Readonly<Record<string, string | undefined>>
     readonly home: string
     readonly out: (text: string) => Effect.Effect<void>
+    /** The same for what is no text, as fast as it is taken. */
+    readonly outBytes: (bytes: Uint8Array) => Effect.Effect<void>
     readonly err: (text: string) => Effect.Effect<void>
     /** Whether somebody sits there. */
     readonly isTty: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
@@ -40,6 +43,10 @@ export class Io extends Context.Service<
       env: process.env,
       home: homedir(),
       out: write(process.stdout),
+      outBytes: (bytes) =>
+        Effect.promise(async () => {
+          if (!process.stdout.write(bytes)) await once(process.stdout, "drain")
+        }),
       err: write(process.stderr),
       isTty: { stdin: process.stdin.isTTY, stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
       // A terminal that does not know its width says 0.

@@ -182,7 +182,7 @@ describe("audit export", () => {
   })
 
   it("goes to standard output, from where it is asked to start", async () => {
-    const { code, out } = await carol.spawn(["audit", "export", "--from", "3"])
+    const { code, out } = await carol.run(["audit", "export", "--from", "3"])
     assert.strictEqual(code, 0)
     const [first = "", second = ""] = out.split("\n")
     assert.strictEqual(JSON.parse(first).from, 3)

@@ -123,6 +123,7 @@ const scripted = async (...answers: ReadonlyArray<(response: ServerResponse, req
   })
   const url = await listening(server)
   return {
+    url,
     heard,
     run: (args: ReadonlyArray<string>) => home.run(args, { env: { JITSUDO_SERVER: url } }),
     close: () => {
@@ -283,9 +284,11 @@ describe("an answer", () => {
 
   it("never makes us follow it elsewhere with our token", async () => {
     const other = await scripted(me)
-    const daemon = await scripted((response) => void response.writeHead(307, { location: "http://127.0.0.1:1/" }).end())
+    const daemon = await scripted((response) => void response.writeHead(307, { location: `${other.url}/` }).end())
     try {
-      assert.strictEqual((await daemon.run(["whoami"])).code, 1)
+      const { code, err } = await daemon.run(["whoami"])
+      assert.strictEqual(code, 1)
+      assert.match(err, /cannot be read/u)
       assert.lengthOf(other.heard, 0)
     } finally {
       daemon.close()

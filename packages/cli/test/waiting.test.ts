@@ -84,11 +84,14 @@ describe("request --wait", () => {
     assert.match(line, /waits for 1 of group sre-leads {2}decide in /u)
   })
 
-  it("is ended by Ctrl-C with 130, the request goes on, and the cursor is back", async () => {
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143]
+  ] as const)("is ended by %s with %d, and the request goes on", async (signal, exit) => {
     const { code, err } = await alice.spawn(asking, {
-      onStart: ({ kill }) => void pending().then(() => kill("SIGINT"))
+      onStart: ({ kill }) => void pending().then(() => kill(signal))
     })
-    assert.strictEqual(code, 130)
+    assert.strictEqual(code, exit)
     assert.match(err, /goes on without us/u)
     await alice.run(["cancel", await pending()])
   })

@@ -8,12 +8,12 @@ import * as Stream from "effect/Stream"
 import { createReadStream } from "node:fs"
 import { open, rename, rm } from "node:fs/promises"
 import { randomBytes } from "node:crypto"
-import { once } from "node:events"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Daemon from "../Daemon.ts"
 import { Ended, Failure, failed, misused, reasonOf } from "../Failure.ts"
 import * as HeadsSeen from "../HeadsSeen.ts"
 import * as Instant from "../Instant.ts"
+import { Io } from "../Io.ts"
 import * as LiveLine from "../LiveLine.ts"
 import { answer, answerList, say } from "../Output.ts"
 import { safe } from "../Terminal.ts"
@@ -188,11 +188,6 @@ const writeWhole = <E>(file: string, bytes: Stream.Stream<Uint8Array, E>): Effec
   )
 }
 
-const writeOut = (part: Uint8Array): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    if (!process.stdout.write(part)) await once(process.stdout, "drain")
-  })
-
 export const exportLog = Effect.fn("audit.export")(function* (input: ExportInput) {
   const daemon = yield* Daemon.connect()
   const from = Option.getOrUndefined(input.from)
@@ -200,7 +195,7 @@ export const exportLog = Effect.fn("audit.export")(function* (input: ExportInput
   const bytes = (yield* daemon.call((client) =>
     client.audit.export({ query: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } })
   )).pipe(Stream.mapError((error) => failed(`the log broke off while it was read: ${reasonOf(error)}`, "try again")))
-  if (Option.isNone(input.file)) return yield* Stream.runForEach(bytes, writeOut)
+  if (Option.isNone(input.file)) return yield* Stream.runForEach(bytes, (yield* Io).outBytes)
   yield* writeWhole(input.file.value, bytes)
   yield* say(`wrote ${input.file.value}; check it anywhere: jitsudo audit verify --file ${input.file.value}`)
 })

@@ -67,6 +67,7 @@ export const user = (env: Readonly<Record<string, string>> = {}): User => {
         env: { ...own, ...options.env },
         home,
         out: (text) => Effect.sync(() => void (out += text)),
+        outBytes: (bytes) => Effect.sync(() => void (out += Buffer.from(bytes).toString("utf8"))),
         err: (text) => Effect.sync(() => void (err += text)),
         isTty: { stdin: tty, stdout: tty, stderr: tty },
         columns: options.columns,
