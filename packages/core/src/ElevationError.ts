@@ -24,6 +24,7 @@ export type RefusalCode =
   | "idempotency_mismatch"
   | "break_glass_unavailable"
   | "review_open"
+  | "too_many_pending"
   | "not_requester"
   | "not_admin"
   | "not_permitted"

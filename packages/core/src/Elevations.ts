@@ -412,6 +412,8 @@ const make = Effect.gen(function* () {
             )
           }
           if (!asked.breakGlass) routed = yield* routing(facts.policy.number, newParts("route", who, facts, about))
+          // What is granted at once leaves nothing for anybody to decide.
+          if (!asked.breakGlass && routed.tier !== "auto") yield* mayWait(by)
         }
         const answers: PolicyAnswers = {
           revision: facts.policy.number,
@@ -474,9 +476,29 @@ const make = Effect.gen(function* () {
       Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(notFound())
     )
 
-  /** Hurry the work that a step caused, and show the request as it then stands. */
-  const settled = (request: Request): Effect.Effect<Request, ElevationError> =>
-    Effect.flatMap(granter.settle(request), () => fresh(request.id))
+  /** Bounds what one person can heap up for others to decide. Asks at the same instant are not counted by each other. */
+  const mayWait = Effect.fnUntraced(function* (by: PrincipalKey) {
+    const most = settings.maxPendingPerPrincipal
+    const filter = { requester: by, states: ["PENDING"] } as const
+    const pending = yield* Effect.mapError(store.requests({ filter, limit: most }), storeTrouble)
+    if (pending.items.length < most) return
+    return yield* decline(
+      "too_many_pending",
+      `${most} of your requests wait for a decision already`,
+      "withdraw some with `jitsudo cancel`, or wait until they are decided"
+    )
+  })
+
+  /**
+   * Hurry the work that a step caused, and show the request as it then stands. The step is committed: where the request
+   * cannot be read again, it is shown as the step left it, because an error would say that nothing happened.
+   */
+  const settled = (request: Request): Effect.Effect<Request> =>
+    Effect.flatMap(granter.settle(request), () =>
+      Effect.catch(fresh(request.id), (error) =>
+        Effect.as(Effect.logWarning(`${request.id} is shown as it was committed: ${error.message}`), request)
+      )
+    )
 
   const extensionWrite = Effect.fnUntraced(function* (
     id: RequestId,

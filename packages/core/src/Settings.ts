@@ -21,6 +21,8 @@ export interface DomainSettings {
   readonly maxTotalSeconds: number
   /** Longest single grant that anybody may ask for. */
   readonly maxDurationSeconds: number
+  /** Undecided requests that one person may have; more are refused until some are decided or withdrawn. */
+  readonly maxPendingPerPrincipal: number
   /** Longest that one provider call may take. */
   readonly callTimeoutSeconds: number
   /** How long a job is leased; must exceed `callTimeoutSeconds`. */
@@ -46,6 +48,7 @@ export const defaults: DomainSettings = {
   reviewDueSeconds: 72 * 3600,
   maxTotalSeconds: 24 * 3600,
   maxDurationSeconds: 12 * 3600,
+  maxPendingPerPrincipal: 10_000,
   callTimeoutSeconds: 30,
   leaseSeconds: 60,
   maxUnknownAttempts: 3,

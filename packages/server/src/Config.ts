@@ -214,5 +214,6 @@ export const domainSettings = (config: Config) => ({
   reviewDueSeconds: seconds(config.limits.review_deadline),
   maxTotalSeconds: seconds(config.limits.max_total),
   maxDurationSeconds: seconds(config.limits.max_duration),
+  maxPendingPerPrincipal: config.limits.max_pending_per_principal,
   alertChannels: config.alerts.map((channel) => channel.name ?? channel.type)
 })

@@ -59,6 +59,8 @@ export const database = (config: Config["database"]) =>
           url: config.url,
           maxConnections: config.pool_size,
           statementTimeoutSeconds: Math.max(1, Math.round(Duration.toSeconds(config.statement_timeout))),
+          lockTimeoutMillis: Duration.toMillis(config.lock_timeout),
+          connectTimeoutMillis: Duration.toMillis(config.connect_timeout),
           ...(config.direct_url === undefined ? {} : { directUrl: config.direct_url })
         })
       }
@@ -244,6 +246,8 @@ export const daemon = (
       perAddressPerMinute: limits.requests_per_minute_address,
       refusedTokensPerMinute: limits.refused_tokens_per_minute
     },
+    ...(config.auth.max_age === undefined ? {} : { maxAge: config.auth.max_age }),
+    ...(server.metrics_addr === undefined ? {} : { probes: server.metrics_addr }),
     ...(tls.cert_file === undefined || tls.key_file === undefined
       ? {}
       : {

@@ -394,7 +394,6 @@ describe("secrets", () => {
 const complete = {
   server: {
     http_addr: "127.0.0.1:9000",
-    public_url: "https://jitsudo.example.test",
     allow_insecure_bind: true,
     metrics_addr: "127.0.0.1:9001",
     body_limit: "2MiB",
@@ -451,11 +450,23 @@ const complete = {
     directory: "/policies",
     budget: "75ms",
     labels: [
-      { provider: "aws", role: "*-admin", scope: "1234*", labels: { blast_radius: "high", tier: 2, open: true } }
+      {
+        provider: "aws",
+        role: "*-admin",
+        scope: "1234*",
+        ticket: "INC-*",
+        labels: { blast_radius: "high", tier: 2, open: true }
+      }
     ]
   },
   providers: {
-    mock: { latency: "10ms", max_duration: "2h" },
+    mock: {
+      latency: "10ms",
+      max_duration: "2h",
+      state_file: "/mock/state",
+      journal_file: "/mock/journal",
+      control_file: "/mock/control"
+    },
     aws: {
       mode: "sts_assume_role",
       region: "eu-central-1",
@@ -463,8 +474,11 @@ const complete = {
       max_session: "2h",
       accounts: ["123456789012"],
       roles: ["read*"],
+      account_id: "123456789012",
+      revoker_role_arn_template: "arn:aws:iam::{scope}:role/jitsudo-revoker",
       external_id: "jitsudo",
       endpoint_url: "http://127.0.0.1:4566",
+      child_endpoint_url: "http://127.0.0.1:4567",
       session_tags: true,
       source_identity: true,
       read_limits: true

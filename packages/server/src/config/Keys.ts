@@ -12,9 +12,6 @@ const server = section("How the daemon is reached.", {
     description: "Where the one listener for API, pages and agents binds.",
     env: "JITSUDOD_HTTP_ADDR"
   }),
-  public_url: optional(Kinds.url, {
-    description: "The URL by which people reach the daemon; links in notifications start with it."
-  }),
   allow_insecure_bind: defaulted(Kinds.flag, false, {
     description:
       "Allow binding beyond this machine without TLS, because something in front of the daemon speaks TLS. Tokens and credentials pass this listener."

@@ -12,6 +12,13 @@ export const retiredKeys: ReadonlyMap<string, { readonly message: string; readon
     { message: "there is no separate gRPC listener", hint: "remove the key; everything is served on server.http_addr" }
   ],
   [
+    "server.public_url",
+    {
+      message: notBuilt("anything that links to the daemon"),
+      hint: "remove the key; alerts name the request by its id"
+    }
+  ],
+  [
     "providers.azure",
     { message: notBuilt("the azure provider"), hint: "remove the section; aws and mock are available" }
   ],

@@ -34,6 +34,7 @@ export const refusalStatus: Record<ElevationError.RefusalCode, 400 | 403 | 404 |
   idempotency_mismatch: 422,
   break_glass_unavailable: 403,
   review_open: 403,
+  too_many_pending: 409,
   not_requester: 403,
   not_admin: 403,
   not_permitted: 403,

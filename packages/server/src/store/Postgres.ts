@@ -26,18 +26,27 @@ export interface PostgresOptions {
   readonly maxConnections?: number
   /** Seconds after which a statement is cancelled. Default 10. */
   readonly statementTimeoutSeconds?: number
+  /** Longest wait for a lock, outside of commits, which have their own bound. Default 2 s. */
+  readonly lockTimeoutMillis?: number
+  /** Longest wait for a connection. Default 5 s. */
+  readonly connectTimeoutMillis?: number
 }
 
 const sessionSettings = (options: PostgresOptions): Readonly<Record<string, string>> => ({
   timezone: "UTC",
   statement_timeout: `${options.statementTimeoutSeconds ?? 10}s`,
-  lock_timeout: "2s",
+  lock_timeout: `${options.lockTimeoutMillis ?? 2000}ms`,
   idle_in_transaction_session_timeout: "10s",
   default_transaction_isolation: "read committed",
   synchronous_commit: "on"
 })
 
-const common = { applicationName: "jitsudod", connectTimeout: "5 seconds", transformJson: false } as const
+const common = (options: PostgresOptions) =>
+  ({
+    applicationName: "jitsudod",
+    connectTimeout: `${options.connectTimeoutMillis ?? 5000} millis`,
+    transformJson: false
+  }) as const
 
 /** Both clients over one pool, for `Migrations`, and the store's connections. */
 export const layer = (
@@ -50,13 +59,13 @@ export const layer = (
       const direct = options.directUrl ?? options.url
       const settings = sessionSettings(options)
       const sql = yield* PgClient.make({
-        ...common,
+        ...common(options),
         url: options.url,
         maxConnections: options.maxConnections ?? 8,
         ...(pooled ? { prepare: false } : { startupParameters: settings, multiplex: true })
       }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity))
       const connect = PgClient.makeClient({
-        ...common,
+        ...common(options),
         url: direct,
         ...(options.pooled === true && options.directUrl === undefined
           ? { prepare: false }
