@@ -2,7 +2,6 @@
 import { DevLogin } from "@jitsudo/server/testing"
 import * as Effect from "effect/Effect"
 import { mkdirSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { present, StepFailed } from "./Expectation.ts"
 import type { Launch, Processes, Ran, Running } from "./Processes.ts"
@@ -31,8 +30,7 @@ export const plainEnvironment = (home: string): Record<string, string> => ({
   LANG: "C.UTF-8",
   NO_COLOR: "1",
   TERM: "dumb",
-  // Where Node keeps it by itself when a program asks: every start after the first takes half the time.
-  NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache")
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? ""
 })
 
 export class Person {

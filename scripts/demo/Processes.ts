@@ -41,7 +41,7 @@ export interface Running {
 const graceMillis = 8_000
 
 /** What holds up longer than this will not come. */
-const patienceMillis = 30_000
+const patienceMillis = 45_000
 
 /** The promise, or a failed step that says what did not come. */
 export const within = async <A>(promise: Promise<A>, what: string, millis = patienceMillis): Promise<A> => {
@@ -57,6 +57,8 @@ export const within = async <A>(promise: Promise<A>, what: string, millis = pati
 }
 
 export class Processes {
+  /** How long the slowest program that waited for nobody took so far: how busy this machine is. */
+  slowestMillis = 0
   readonly #alive = new Map<ChildProcess, Promise<Ended>>()
   #closed = false
 
@@ -89,8 +91,10 @@ export class Processes {
       onStderr?.(stderr)
     })
     child.stdin?.end()
+    const began = performance.now()
     try {
       const { code, signal } = await within(ended, `${name} to end`)
+      if (onStderr === undefined) this.slowestMillis = Math.max(this.slowestMillis, performance.now() - began)
       const note = signal === null ? "" : `ended by ${signal}\n`
       return { code: code ?? 128, stdout, stderr: stderr + note, said: said + note }
     } catch (error) {

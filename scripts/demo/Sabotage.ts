@@ -57,12 +57,12 @@ const keepingEverything = async (): Promise<Mischief> => {
   }
 }
 
-/** Shows a log in which Carol did what Bob did. */
+/** Shows a log in which somebody else did what Alice did. */
 const editingTheLog = async (): Promise<Mischief> => ({
   onAnswer: ({ target }, answer) => ({
     ...answer,
     body: target.includes("/audit/export")
-      ? answer.body.replaceAll("bob@example.test", "carol@example.test")
+      ? answer.body.replaceAll("alice@example.test", "mallory@example.test")
       : answer.body
   })
 })
@@ -114,7 +114,7 @@ export const sabotages: Readonly<Record<number, Sabotage>> = {
     config: { alerts: [] }
   },
   12: {
-    what: "something in front of the daemon puts Carol's name for Bob's into the log on its way out",
+    what: "something in front of the daemon puts another name for Alice's into the log on its way out",
     gateway: editingTheLog
   },
   13: {

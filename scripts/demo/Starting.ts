@@ -1,10 +1,22 @@
 /** The steps in which things begin and end. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { saw } from "./Person.ts"
 import { within } from "./Processes.ts"
 import type { RequestSeen, Step } from "./Step.ts"
 import type { World } from "./World.ts"
+
+/** What `/readyz` says, asked again while it is not ready yet. */
+const readiness = async (api: string): Promise<{ readonly status: number; readonly said: string }> => {
+  for (let asked = 1; ; asked += 1) {
+    const answer = await fetch(`${api}/readyz`)
+    const body = await answer.text()
+    if (answer.status === 200) return { status: 200, said: "" }
+    if (asked === 40) return { status: answer.status, said: body }
+    await sleep(250)
+  }
+}
 
 const start = async (world: World): Promise<void> => {
   const { transcript } = world
@@ -12,8 +24,12 @@ const start = async (world: World): Promise<void> => {
   transcript.note(`AWS wire server at ${world.wire.url}, account ${world.wire.account}`)
   const { api, issuer } = await world.startDaemon()
   transcript.note(`daemon at ${api}, issuer at ${issuer}`)
-  const answer = await fetch(`${api}/readyz`)
-  transcript.check("the daemon to say that it is ready", answer.status === 200, `status ${answer.status}`)
+  const ready = await readiness(api)
+  transcript.check(
+    "the daemon to say that it is ready",
+    ready.status === 200,
+    `status ${ready.status} ${ready.said}`.trim()
+  )
   const onDisk = join(world.directory, "data", "data", "database", "PG_VERSION")
   transcript.check("a database on disk", existsSync(onDisk), existsSync(onDisk) ? "one" : `no ${onDisk}`)
   world.deeds.push({ action: "config.loaded", by: "system" })

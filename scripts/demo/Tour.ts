@@ -35,7 +35,8 @@ export const play = async (world: World, chosen: ReadonlyArray<Step>): Promise<F
       await step.run(world)
     } catch (error) {
       if (error instanceof StepFailed) return { step, expected: error.expected, seen: error.seen }
-      throw error
+      // A daemon that is gone in the middle of a step, an answer that cannot be read.
+      return { step, expected: "the step to run to its end", seen: error instanceof Error ? error.message : "an error" }
     }
   }
   return undefined

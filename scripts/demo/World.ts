@@ -1,5 +1,5 @@
 /** What the steps of one demo share: a directory, the processes, the people, and what came about so far. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { present, StepFailed } from "./Expectation.ts"
 import * as Gateway from "./Gateway.ts"
@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly directory: string
   readonly transcript: Transcript
   readonly sabotage: Sabotage
+  /** A data directory to start on a copy of, so that the database need not be made. */
+  readonly data: string | undefined
 }
 
 /** Where the daemon is and the issuer whose tokens it takes. */
@@ -67,6 +69,7 @@ export class World {
     this.directory = options.directory
     this.transcript = options.transcript
     this.sabotage = options.sabotage
+    if (options.data !== undefined) cpSync(options.data, join(options.directory, "data"), { recursive: true })
   }
 
   get alertFile(): string {
@@ -113,6 +116,8 @@ export class World {
         {
           server: { http_addr: "127.0.0.1:0" },
           dev: { issuer_addr: "127.0.0.1:0" },
+          // The default is for a machine that has time for its daemon; one that plays demos may be busy.
+          policy: { budget: "5s" },
           alerts: [{ type: "file", path: this.alertFile }],
           providers: {
             aws: {
@@ -218,10 +223,6 @@ export class World {
   async end(keep: boolean): Promise<void> {
     await this.#gateway?.close()
     await this.processes.endAll()
-    if (!keep) rmSync(this.directory, { recursive: true, force: true })
+    if (!keep) rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
-}
-
-export const makeDirectory = (directory: string): void => {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
 }

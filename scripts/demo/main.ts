@@ -17,12 +17,14 @@ const usage = `npm run demo                 the tour; ends with: demo: ok
 npm run demo -- --break N    breaks step N for real; ends with: demo: FAILED at step N
 npm run demo -- --list       the steps, and how each is broken
              --keep          leaves the directory with data and logs, and says where
-             --brief         with --break N: only the steps that step N stands on`
+             --brief         with --break N: only the steps that step N stands on
+             --data DIR      starts on a copy of a data directory of \`jitsudod dev\` instead of an empty one`
 
 interface Asked {
   readonly broken: number | undefined
   readonly keep: boolean
   readonly brief: boolean
+  readonly data: string | undefined
 }
 
 const write = (text: string): void => {
@@ -41,6 +43,7 @@ const parsed = (): Asked | "help" | "list" | { readonly wrong: string } => {
       options: {
         break: { type: "string" },
         brief: { type: "boolean", default: false },
+        data: { type: "string" },
         keep: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false }
@@ -52,13 +55,13 @@ const parsed = (): Asked | "help" | "list" | { readonly wrong: string } => {
     if (broken !== undefined && !steps.some(({ number }) => number === broken)) {
       return { wrong: `there is no step ${JSON.stringify(values.break)}: --list shows those that there are` }
     }
-    return { broken, keep: values.keep, brief: values.brief }
+    return { broken, keep: values.keep, brief: values.brief, data: values.data }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : "the arguments cannot be read" }
   }
 }
 
-const tour = async ({ brief, broken, keep }: Asked): Promise<number> => {
+const tour = async ({ brief, broken, data, keep }: Asked): Promise<number> => {
   const root = resolve(import.meta.dirname, "..", "..")
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "jitsudo-demo-")))
   const transcript = new Transcript(write)
@@ -67,7 +70,7 @@ const tour = async ({ brief, broken, keep }: Asked): Promise<number> => {
   transcript.name(process.execPath, "node")
   const sabotage: Sabotage = (broken === undefined ? undefined : sabotages[broken]) ?? { what: "nothing" }
   const chosen = broken !== undefined && brief ? upTo(broken) : steps
-  const world = new World({ root, directory, transcript, sabotage })
+  const world = new World({ root, directory, transcript, sabotage, data })
 
   let stopping = false
   for (const [signal, code] of [
@@ -95,21 +98,20 @@ const tour = async ({ brief, broken, keep }: Asked): Promise<number> => {
   write(`jitsudo, ${chosen.length} steps against real processes. $DEMO is a temporary directory.\n`)
   if (broken !== undefined) write(`Step ${broken} is sabotaged: ${sabotage.what}.\n`)
   const began = performance.now()
-  try {
-    const failed = await play(world, chosen)
-    const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    if (failed === undefined) {
-      transcript.line(`\n${chosen.length} steps in ${seconds} s`)
-    } else {
-      const { expected, seen, step } = failed
-      transcript.line(`\ndemo: FAILED at step ${step.number}: ${step.title}: expected ${expected}; saw ${seen}`)
-    }
-    return failed === undefined ? 0 : 1
-  } finally {
-    // A signal that came meanwhile ends what is there itself.
-    if (!stopping) await world.end(keep)
-    if (keep) write(`kept: ${directory}\n`)
+  const failed = await play(world, chosen)
+  // What goes wrong while everything is being ended says nothing, and the exit code is the signal's.
+  if (stopping) return new Promise<never>(() => undefined)
+  stopping = true
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  await world.end(keep)
+  if (keep) write(`\nkept: ${directory}\n`)
+  if (failed === undefined) {
+    transcript.line(`\n${chosen.length} steps in ${seconds} s\ndemo: ok`)
+    return 0
   }
+  const { expected, seen, step } = failed
+  transcript.line(`\ndemo: FAILED at step ${step.number}: ${step.title}: expected ${expected}; saw ${seen}`)
+  return 1
 }
 
 const asked = parsed()
@@ -119,7 +121,5 @@ else if ("wrong" in asked) {
   process.stderr.write(`error: ${asked.wrong}\n${usage}\n`)
   process.exitCode = 2
 } else {
-  const code = await tour(asked)
-  if (code === 0) write("demo: ok\n")
-  process.exitCode = code
+  process.exitCode = await tour(asked)
 }
