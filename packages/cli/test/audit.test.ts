@@ -112,6 +112,7 @@ describe("audit verify", () => {
     const cut = await carol.run(["audit", "verify", "-o", "json"])
     assert.strictEqual(cut.code, 1)
     assert.strictEqual(verdictOf(cut.out).why, "truncated")
+    assert.match(cut.err, /^warning: entry \d+ was seen here before, as .*heads.*remove that file\n$/u)
     // What was seen is not forgotten because the log lacks it.
     assert.include(seen(carol.home)[0], String(seq + 1000))
 

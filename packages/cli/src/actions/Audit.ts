@@ -15,7 +15,8 @@ import * as HeadsSeen from "../HeadsSeen.ts"
 import * as Instant from "../Instant.ts"
 import { Io } from "../Io.ts"
 import * as LiveLine from "../LiveLine.ts"
-import { answer, answerList, say } from "../Output.ts"
+import { answer, answerList, say, warn } from "../Output.ts"
+import { places } from "../Places.ts"
 import { safe } from "../Terminal.ts"
 import * as EntryView from "../views/EntryView.ts"
 
@@ -133,6 +134,12 @@ const verifyServer = Effect.fn("audit.verifyServer")(function* (heads: ReadonlyA
     { known, onProgress: progressOn(line, claimed.seq) }
   )
   if (verdict._tag === "Intact") yield* HeadsSeen.save(daemon.server, verdict.head)
+  else if (seen !== null && (verdict.why === "truncated" || verdict.why === "head-mismatch")) {
+    const file = (yield* places).head(daemon.server)
+    yield* warn(
+      `entry ${seen.seq} was seen here before, as ${file} says; only if this server was set up anew on purpose, remove that file`
+    )
+  }
   return verdict
 }, Effect.scoped)
 
