@@ -7,6 +7,7 @@
 import "./requirements.mjs"
 import { spawnSync } from "node:child_process"
 import fs from "node:fs"
+import os from "node:os"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -28,6 +29,11 @@ const unknown = asked.filter((name) => !all.includes(name))
 if (unknown.length > 0) {
   console.error("there is no bench called " + unknown.join(", ") + "; there are: " + all.join(", "))
   process.exit(2)
+}
+
+const load = os.loadavg()[0]
+if (load > os.cpus().length / 2) {
+  console.log("This machine is busy (load average " + load.toFixed(1) + "): only ratios of one run say something.")
 }
 
 const broken = []

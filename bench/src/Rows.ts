@@ -6,7 +6,7 @@
  * what it measured was wrong (a broken log, a lost entry, an error), and then it throws.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
-import { cpus, totalmem } from "node:os"
+import { cpus, loadavg, totalmem } from "node:os"
 import { join } from "node:path"
 
 export interface Row {
@@ -124,6 +124,8 @@ export const report = (
     processors: cpus().length,
     processor: cpus()[0]?.model ?? "unknown",
     memoryBytes: totalmem(),
+    /** Of the last minute, this bench included. */
+    loadAverage: loadavg()[0] ?? 0,
     platform: `${process.platform}-${process.arch}`,
     node: process.version
   }

@@ -69,6 +69,7 @@ const fromExport = (file: string) =>
 
 const [kind, where = ""] = process.argv.slice(2)
 const idleBytes = process.memoryUsage.rss()
-const result = await Effect.runPromise(kind === "postgres" ? fromPostgres(where) : fromExport(where))
+const result =
+  kind === "postgres" ? await Effect.runPromise(fromPostgres(where)) : await Effect.runPromise(fromExport(where))
 const verified: Verified = { ...result, idleBytes, peakBytes }
 console.log(JSON.stringify(verified))
