@@ -1,21 +1,19 @@
 # Who may ask: the site reliability engineers, for the roles that they use, for as long as each is reasonable.
 package jitsudo.eligibility
 
+import data.jitsudo.lib.roles
+
 default allow := false
 
-allow if {
-	"sre" in input.requester.groups
-	max_duration_seconds
-}
+allow if "sre" in input.requester.groups
 
-# Read-only for a working day's half, anything else for an hour at a time.
-max_duration_seconds := 14400 if read_only
+# Reading for four hours, anything else for one hour at a time.
+max_duration_seconds := 14400 if roles.read_only(input.request.role)
 
-max_duration_seconds := 3600 if not read_only
+max_duration_seconds := 3600 if not roles.read_only(input.request.role)
 
+# Twelve hours without a break, however often it is extended.
 max_total_seconds := 43200
-
-read_only if regex.match(`^(read|view|audit)`, lower(input.request.role))
 
 # Nobody asks for a right without saying why.
 deny contains "say why: a request needs a reason" if input.request.reason == ""

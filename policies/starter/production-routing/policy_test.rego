@@ -6,6 +6,10 @@ test_leads_decide_on_production if {
 	approval.approver_group == "sre-leads" with input as {"request": {"role": "prod-admin"}}
 }
 
-test_reading_names_nobody if {
-	not approval.approver_group with input as {"request": {"role": "reader"}}
+test_leads_decide_on_reading_that_needs_somebody if {
+	approval.approver_group == "sre-leads" with input as {"request": {"role": "reader"}}
 }
+
+test_one_is_enough if approval.min_approvals == 1
+
+test_it_has_no_opinion_on_the_tier if approval.approver_tier == "human" with input as {"request": {"role": "reader"}}
