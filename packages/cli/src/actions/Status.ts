@@ -98,7 +98,7 @@ const watchList = Effect.fn("status.watchList")(function* (daemon: Daemon.Daemon
     yield* list(daemon, input)
     yield* Effect.sleep("5 seconds")
   })
-  yield* Effect.forever(again)
+  return yield* Effect.forever(again)
 })
 
 export const status = Effect.fn("status")(function* (input: StatusInput) {
