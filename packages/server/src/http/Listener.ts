@@ -7,7 +7,8 @@
 import * as Duration from "effect/Duration"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import { readFileSync, unwatchFile, watchFile } from "node:fs"
+import { readFileSync } from "node:fs"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
 export interface ListenerOptions {
@@ -18,6 +19,8 @@ export interface ListenerOptions {
   readonly headersTimeout?: Duration.Duration
   readonly concurrent: number
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string }
+  /** How often the files are looked at for a change; default 5 s. */
+  readonly tlsPollMillis?: number
 }
 
 const raw = (status: number, phrase: string, code: string, hint: string): string => {
@@ -69,7 +72,8 @@ const bounded = <S extends Http.Server>(server: S, options: ListenerOptions): S 
 }
 
 const settings = (options: ListenerOptions) => {
-  const requestTimeout = Math.max(1, Duration.toMillis(options.timeout))
+  // Before the answer's own time is over, so that a slow sender hears why.
+  const requestTimeout = Math.max(1, Math.floor(Duration.toMillis(options.timeout) * 0.8))
   const headersTimeout = Math.min(requestTimeout, Duration.toMillis(options.headersTimeout ?? Duration.seconds(10)))
   return {
     maxHeaderSize: options.headerBytes,
@@ -87,36 +91,83 @@ const settings = (options: ListenerOptions) => {
 export const createPlain = (options: ListenerOptions): Http.Server =>
   bounded(Http.createServer(settings(options)), options)
 
+interface TlsFiles {
+  readonly cert: Buffer
+  readonly key: Buffer
+  readonly ca?: Buffer
+}
+
+const readTls = (tls: NonNullable<ListenerOptions["tls"]>): TlsFiles => ({
+  cert: readFileSync(tls.certFile),
+  key: readFileSync(tls.keyFile),
+  ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) })
+})
+
+const sameFiles = (a: TlsFiles, b: TlsFiles): boolean =>
+  a.cert.equals(b.cert) && a.key.equals(b.key) && (a.ca === undefined || b.ca?.equals(a.ca) === true)
+
+const why = (error: unknown): string => (error instanceof Error ? error.message : "unknown")
+
 /** Throws what `node:fs` and `node:tls` throw when the files cannot be used. */
-export const create = (options: ListenerOptions): Http.Server => {
+const create = (options: ListenerOptions): Http.Server => {
   const { tls } = options
   if (tls === undefined) return createPlain(options)
-  const files = [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
-  const identity = () => ({
-    minVersion: "TLSv1.2" as const,
-    cert: readFileSync(tls.certFile),
-    key: readFileSync(tls.keyFile),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) })
-  })
+  let tried = readTls(tls)
   const server = bounded(
     Https.createServer({
       ...settings(options),
-      ...identity(),
+      ...tried,
+      minVersion: "TLSv1.2",
       ...(tls.caFile === undefined ? {} : { requestCert: true, rejectUnauthorized: true })
     }),
     options
   )
   const renew = () => {
     try {
-      server.setSecureContext(identity())
+      const found = readTls(tls)
+      if (sameFiles(found, tried)) return
+      tried = found
+      server.setSecureContext({ ...found, minVersion: "TLSv1.2" })
     } catch (error) {
-      // Half-written, or key and certificate do not fit yet: the next change brings the rest.
-      process.emitWarning(`the changed TLS files cannot be used: ${error instanceof Error ? error.message : "unknown"}`)
+      // One of them is still being written, or they do not fit yet: the old ones stay until the next look.
+      process.emitWarning(`the TLS files that changed cannot be used yet: ${why(error)}`)
     }
   }
-  for (const file of files) watchFile(file, { persistent: false, interval: 5000 }, renew)
-  server.on("close", () => {
-    for (const file of files) unwatchFile(file, renew)
-  })
+  const timer = setInterval(renew, options.tlsPollMillis ?? 5000).unref()
+  server.once("close", () => clearInterval(timer))
   return server
+}
+
+/** One listener, and how to hurry its end. */
+export const make = (
+  options: ListenerOptions
+): {
+  readonly create: () => Http.Server
+  /** From now on, a connection without a request is closed: nobody waits until its keep-alive time is over. */
+  readonly releaseIdle: () => void
+} => {
+  let server: Http.Server | undefined
+  const sockets = new Set<Socket>()
+  return {
+    create: () => {
+      server = create(options)
+      const known = (socket: Socket) => {
+        sockets.add(socket)
+        socket.once("close", () => sockets.delete(socket))
+      }
+      server.on("connection", known).on("secureConnection", known)
+      return server
+    },
+    releaseIdle: () => {
+      const closing = server
+      if (closing === undefined) return
+      const release = () => {
+        closing.closeIdleConnections()
+        // Node counts a connection on which nothing was ever sent as busy.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      }
+      const timer = setInterval(release, 50)
+      closing.once("close", () => clearInterval(timer))
+    }
+  }
 }

@@ -26,6 +26,8 @@ export interface Bounds {
   readonly concurrent: number
   /** Probes are served elsewhere: here they are not found. */
   readonly withoutProbes?: boolean
+  /** Browsers are told not to come without TLS again. */
+  readonly overTls?: boolean
 }
 
 const problem = (
@@ -53,8 +55,9 @@ const closedPage = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 const docsPage =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-const headersFor = (path: string, requestId: string): Readonly<Record<string, string>> => ({
+const headersFor = (path: string, requestId: string, overTls: boolean): Readonly<Record<string, string>> => ({
   ...commonHeaders,
+  ...(overTls ? { "strict-transport-security": "max-age=31536000" } : {}),
   "content-security-policy": path === "/docs" ? docsPage : closedPage,
   // Answers depend on who asks.
   ...(path.startsWith("/api/") ? { "cache-control": "no-store" } : {}),
@@ -162,7 +165,7 @@ export const layer = (bounds: Bounds) => {
           Effect.annotateLogs({ requestId })
         )
         status = response.status
-        return HttpServerResponse.setHeaders(response, { ...headersFor(path, requestId) })
+        return HttpServerResponse.setHeaders(response, { ...headersFor(path, requestId, bounds.overTls === true) })
       }),
     { global: true }
   )

@@ -187,7 +187,7 @@ export const layerNoDeps = HttpApiBuilder.group(
         yield* toProblem(elevations.get(by.principal, params.id))
         yield* limits.stream(Principal.keyOf(by.principal))
         yield* unbuffered
-        return follow(by, params.id, Number(headers["last-event-id"] ?? 0))
+        return follow(by, params.id, versionOf(headers["last-event-id"]))
       })
     })
   })
@@ -199,9 +199,13 @@ const statesOf = (state: Request.State | undefined, pending: boolean | undefined
   return state === undefined || state === "PENDING" ? (["PENDING"] as const) : []
 }
 
+/** The version that an event id is; 0 for anything else, so that its sender sees everything. */
+const versionOf = (eventId: string | undefined): number =>
+  eventId !== undefined && /^\d{1,15}$/u.test(eventId) ? Number(eventId) : 0
+
 /** Keeps what is newer than everything that came before. */
 const newerThan = (seen: number) => {
-  let last = Number.isSafeInteger(seen) ? seen : 0
+  let last = seen
   return (request: Request.Request): boolean => {
     if (request.version <= last) return false
     last = request.version

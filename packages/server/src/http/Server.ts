@@ -104,23 +104,31 @@ export const layer = (
     api,
     HttpApiScalar.layer(Api.Api, { path: "/docs" }),
     ...(options.probes === undefined ? [PrometheusMetrics.layerHttp({ path: "/metrics" })] : [])
-  ).pipe(Layer.provide(Outermost.layer({ ...options, withoutProbes: options.probes !== undefined })))
+  ).pipe(
+    Layer.provide(
+      Outermost.layer({ ...options, withoutProbes: options.probes !== undefined, overTls: options.tls !== undefined })
+    )
+  )
 
+  const listener = Listener.make(options)
   const probes =
     options.probes === undefined
       ? Layer.empty
-      : HttpRouter.serve(Probes.routes, quiet).pipe(
-          Layer.provide(Layer.fresh(listen(() => Listener.createPlain(options), options.probes, Duration.zero)))
+      : Layer.provide(
+          Probes.layer,
+          Layer.fresh(listen(() => Listener.createPlain(options), options.probes, Duration.zero))
         )
   // Built last, so that it is the first to end.
   const drainFirst = Layer.effectDiscard(
-    Effect.flatMap(Draining.Draining, ({ begin }) => Effect.addFinalizer(() => begin))
+    Effect.flatMap(Draining.Draining, ({ begin }) =>
+      Effect.addFinalizer(() => Effect.andThen(begin, Effect.sync(listener.releaseIdle)))
+    )
   )
   return Layer.mergeAll(drainFirst, probes).pipe(
     Layer.provideMerge(
       HttpRouter.serve(routes, quiet).pipe(
         Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/metrics", "/healthz", "/readyz"])),
-        Layer.provideMerge(listen(() => Listener.create(options), options, options.drain))
+        Layer.provideMerge(listen(listener.create, options, options.drain))
       )
     ),
     Layer.provide(Draining.layer)

@@ -6,6 +6,8 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Layer from "effect/Layer"
 import { describe, expect, it, vi } from "vitest"
+import type * as SoundDecoding from "../../src/http/Decoding.ts"
+import type * as SoundJsonText from "../../src/http/JsonText.ts"
 import * as Server from "../../src/http/Server.ts"
 import { findings } from "./support/BadInput.ts"
 import { startWorld, type WorldOptions } from "./support/World.ts"
@@ -14,7 +16,7 @@ type Mutation = "none" | "without decoding" | "says back" | "names no field" | "
 const mutation = vi.hoisted((): { now: Mutation } => ({ now: "none" }))
 
 vi.mock("../../src/http/JsonText.ts", async (original) => {
-  const sound = await original<typeof import("../../src/http/JsonText.ts")>()
+  const sound = await original<typeof SoundJsonText>()
   return {
     ...sound,
     isTooDeep: (text: string) => mutation.now !== "any depth" && sound.isTooDeep(text),
@@ -23,7 +25,7 @@ vi.mock("../../src/http/JsonText.ts", async (original) => {
 })
 
 vi.mock("../../src/http/Decoding.ts", async (original) => {
-  const sound = await original<typeof import("../../src/http/Decoding.ts")>()
+  const sound = await original<typeof SoundDecoding>()
   const permissive = Layer.succeed(
     Api.Decoding,
     Api.Decoding.of((httpEffect) =>

@@ -151,7 +151,7 @@ describe("credentials", () => {
     const asked = await world.ask("alice", { role: "reader-of-secrets" })
     const own = await world.call("GET", `/api/v1alpha1/requests/${asked.id}/credentials`, { as: "alice" })
     expect(own.status).toBe(200)
-    const values = (own.json?.["credentials"] as ReadonlyArray<{ value: string }>)
+    const values = ((own.json?.["credentials"] ?? []) as ReadonlyArray<{ value: string }>)
       .map(({ value }) => value)
       .filter((value) => value !== asked.id)
     expect(values.length).toBeGreaterThan(0)

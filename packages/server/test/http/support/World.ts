@@ -2,7 +2,6 @@
  * The HTTP API as the daemon serves it: a real listener on a loopback port over the engine, with the memory store, policy
  * in code, the memory provider, and tokens of a real issuer. Everything below the API can be looked at and disturbed.
  */
-import type { Elevations } from "@jitsudo/core"
 import {
   AuditChain,
   Engine,
