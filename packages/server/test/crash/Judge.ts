@@ -33,19 +33,28 @@ export interface Findings {
   readonly truth: ReadonlyArray<MockGrant>
 }
 
-/** Waits until no work is left but what is due later by its nature. */
-export const quiet = (seconds = 40) =>
+const leftover = (sweeps: boolean) =>
+  SqlClient.SqlClient.use(
+    (sql) => sql<{ id: string; attempts: number; late: number; leased: number | null; error: string | null }>`
+      SELECT j.id, j.attempts, (jitsudo.now_ms() - j.run_at)::int4 AS late,
+        (j.lease_until - jitsudo.now_ms())::int4 AS leased, j.last_error AS error
+      FROM jitsudo.jobs j
+      WHERE j.run_at <= jitsudo.now_ms()
+        OR (j.kind IN ('grant', 'end', 'notify', 'lock_sweep') AND (${sweeps} OR j.id NOT LIKE '%:sweep:%'))`
+  )
+
+/** Waits until no work is left but what is due later by its nature; second endings are, where leases are long. */
+export const quiet = (options: { readonly sweeps: boolean } = { sweeps: true }) =>
   until(
     "the end of all work",
-    SqlClient.SqlClient.use((sql) =>
-      Effect.map(
-        sql<{ left: number }>`
-          SELECT count(*)::int4 AS left FROM jitsudo.jobs j
-          WHERE j.kind IN ('grant', 'end', 'notify', 'lock_sweep') OR j.run_at <= jitsudo.now_ms()`,
-        ([row]) => (row?.left === 0 ? true : undefined)
+    Effect.map(leftover(options.sweeps), (jobs) => (jobs.length === 0 ? true : undefined)),
+    60
+  ).pipe(
+    Effect.catchTag("NeverCame", (late) =>
+      Effect.flatMap(leftover(options.sweeps), (jobs) =>
+        Effect.die(new Error(`${late.message}: ${JSON.stringify(jobs)}`))
       )
-    ),
-    seconds
+    )
   )
 
 /** Actions whose entries go with no new version of the request. */

@@ -140,7 +140,7 @@ const killAll = (some: ReadonlyArray<Case>, sabotage?: Fault) =>
     const place = yield* Daemons.makePlace({ url: appUrl })
     const faulty = sabotage === undefined ? {} : { sabotage }
     const steward = yield* place.start({ passive: true, ...faulty })
-    yield* TestPolicy.apply(place, steward)
+    yield* TestPolicy.install(place, steward, appUrl)
     const left = yield* Effect.forEach(some, (one) => strike(place, steward, one, sabotage), { concurrency: 3 })
 
     const survivor = yield* place.start(faulty)

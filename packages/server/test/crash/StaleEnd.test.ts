@@ -54,7 +54,7 @@ const sleepOver = (sabotage?: Fault) =>
       stops: [{ point: "end.before_call", nth: 1, how: "stop" }],
       ...faulty
     })
-    yield* TestPolicy.apply(place, sleeper)
+    yield* TestPolicy.install(place, sleeper, appUrl)
     const alice = yield* Effect.promise(() => place.people.token(TestPolicy.requester))
     const ask = { provider: "aws", role: "reader", resourceScope: account, durationSeconds: 900 }
     const create = Effect.map(Daemons.answered(sleeper.api, alice, "POST", "/requests", ask), ({ body, status }) => {

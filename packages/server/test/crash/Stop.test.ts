@@ -122,7 +122,7 @@ const stopAll = (some: ReadonlyArray<Case>, sabotage?: Fault) =>
     const admin = PgClient.layer({ url: Redacted.make(adminUrl), maxConnections: 1 })
     const place = yield* Daemons.makePlace({ url: appUrl })
     const steward = yield* place.start({ passive: true })
-    yield* TestPolicy.apply(place, steward)
+    yield* TestPolicy.install(place, steward, appUrl)
     const sleepers = yield* Effect.forEach(some, (one) => strike(place, one, sabotage), { concurrency: 3 })
 
     const survivor = yield* place.start({
