@@ -99,7 +99,10 @@ const madeOnce = async (): Promise<string> => {
   writeFileSync(config, 'server: { http_addr: "127.0.0.1:0" }\ndev: { issuer_addr: "127.0.0.1:0" }\n')
   const args = ["packages/server/bin/jitsudod.mjs", "dev", "--quiet", "--data-dir", directory, "--config", config]
   const ran = await node("data", args, (stdout, child) => {
-    if (stdout.includes("\n")) child.kill("SIGTERM")
+    if (!stdout.includes("\n")) return
+    // As one Ctrl-C under npx arrives: from the terminal, and once more from npx. The daemon stops in order all the same.
+    child.kill("SIGINT")
+    child.kill("SIGTERM")
   })
   if (ran.code !== 0) throw new Error(`jitsudod dev ended with ${ran.code}: ${ran.stderr}`)
   return directory

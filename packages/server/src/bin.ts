@@ -36,12 +36,13 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
   Runtime.defaultTeardown(exit, onExit)
 }
 
-// A second signal while draining ends the process at once: whoever sends it means it.
-let signals = 0
+// A second signal while draining ends the process at once: whoever sends it means it. One Ctrl-C can be two signals,
+// though: the terminal sends it to everybody, and npx sends on what it got.
+let firstSignal: number | undefined
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    signals++
-    if (signals > 1) process.exit(130)
+    firstSignal ??= performance.now()
+    if (performance.now() - firstSignal > 1000) process.exit(130)
   })
 }
 
