@@ -12,13 +12,26 @@ const live = Metric.gauge("jitsudo_requests_live", { description: "Requests by l
 const auditHead = Metric.gauge("jitsudo_audit_head", { description: "Sequence number of the newest audit entry" })
 const policyRevision = Metric.gauge("jitsudo_policy_revision", { description: "Current policy revision" })
 
+const kindsOf = (all: Readonly<Record<Job.JobKind, true>>): ReadonlyArray<string> => Object.keys(all)
+const kinds = kindsOf({
+  grant: true,
+  end: true,
+  expire: true,
+  deadline: true,
+  notify: true,
+  lock_sweep: true,
+  review: true
+})
+
 const read = Effect.gen(function* () {
   const store = yield* Store.Store
   const queue = yield* Job.Jobs
   const chain = yield* AuditChain.AuditChain
-  for (const row of yield* queue.counts) {
+  const counted = new Map((yield* queue.counts).map((row) => [row.kind as string, row]))
+  for (const kind of kinds) {
     for (const state of ["ready", "leased", "dead"] as const) {
-      yield* Metric.update(Metric.withAttributes(jobs, { kind: row.kind, state }), row[state])
+      // Of a kind that is gone there are none, not as many as there were.
+      yield* Metric.update(Metric.withAttributes(jobs, { kind, state }), counted.get(kind)?.[state] ?? 0)
     }
   }
   const counts = { APPROVED: 0, ACTIVE: 0, ENDING: 0 }
