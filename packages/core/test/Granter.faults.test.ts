@@ -11,7 +11,7 @@ import { ProviderError, Providers } from "../src/Provider.ts"
 import { make } from "../src/Providers.ts"
 import type { Request } from "../src/Request.ts"
 import * as Times from "../src/Time.ts"
-import { jobId } from "../src/Work.ts"
+import { jobId, sweepJob } from "../src/Work.ts"
 import {
   actionsOf,
   ana,
@@ -273,6 +273,48 @@ describe("a process that sleeps past its lease", () => {
         assert.strictEqual(after.state, "REVOKED")
         assert.strictEqual((yield* actionsOf(after.id)).filter((action) => action === "grant.revoked").length, 1)
         agrees(made, after, yield* clock)
+      })
+    )
+  })
+})
+
+describe("a lease", () => {
+  it.effect("that was lost before the call is noticed: the provider is not asked", () => {
+    const made = world()
+    return inWorld(made, (other) =>
+      Effect.gen(function* () {
+        const stopped = stoppedAt("grant.started")
+        const first = yield* engine(stopped.at)
+        const fiber = yield* Effect.forkChild(approvedBy(first), { startImmediately: true })
+        yield* stopped.reached
+        yield* TestClock.adjust("61 seconds")
+        yield* stopped.wake
+        const seen = yield* Fiber.join(fiber)
+        assert.deepStrictEqual([seen.state, made.platform.grants().length], ["APPROVED", 0])
+        yield* pass(other, 60)
+        agrees(made, yield* stored(seen.id), yield* clock)
+        assert.strictEqual((yield* stored(seen.id)).state, "ACTIVE")
+      })
+    )
+  })
+
+  it.effect("is whole again when the call begins, however long the reading took", () => {
+    const made = world()
+    return inWorld(made, (other) =>
+      Effect.gen(function* () {
+        const stopped = stoppedAt("grant.started")
+        const first = yield* engine(stopped.at)
+        const fiber = yield* Effect.forkChild(approvedBy(first), { startImmediately: true })
+        yield* stopped.reached
+        yield* TestClock.adjust("50 seconds")
+        const call = made.platform.hold("grant", "onRelease")
+        yield* stopped.wake
+        yield* call.reached
+        yield* TestClock.adjust("29 seconds")
+        yield* work(other)
+        yield* call.release
+        assert.strictEqual((yield* Fiber.join(fiber)).state, "ACTIVE")
+        assert.strictEqual(made.platform.journal().filter((one) => one.operation === "grant").length, 1)
       })
     )
   })
@@ -651,6 +693,20 @@ describe("a grant that is active", () => {
         const after = yield* stored(active.id)
         assert.strictEqual(after.state, "EXPIRED")
         agrees(made, after, yield* clock)
+      })
+    )
+  })
+
+  it.effect("is not cut off by a second ending that comes for whatever reason", () => {
+    const made = world()
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const active = yield* approvedBy(process)
+        const { now } = yield* process.transitions.facts({})
+        yield* process.transitions.commit({ now, records: [], jobs: [sweepJob(active, now, "memory:x")] })
+        yield* work(process)
+        assert.strictEqual((yield* stored(active.id)).state, "ACTIVE")
+        agrees(made, yield* stored(active.id), yield* clock)
       })
     )
   })
