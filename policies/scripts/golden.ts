@@ -6,4 +6,4 @@ import { decisions, goldenFile } from "../src/Decisions.ts"
 
 const text = await Effect.runPromise(Effect.provide(decisions, Compiler.layer))
 writeFileSync(goldenFile, text)
-console.log(`golden/decisions.txt: ${text.split("\n").length - 1} lines`)
+process.stdout.write(`golden/decisions.txt: ${text.split("\n").length - 1} lines\n`)
