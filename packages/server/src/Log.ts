@@ -1,45 +1,48 @@
 /**
  * The daemon's own log: one line per event on standard error, JSON or text, never a secret.
  *
- * `Redacted` values never show. Beyond that, everything that looks like a credential is cut out of every line, because
- * a fault's text can come from anywhere: bearer tokens, JWTs, keys in URLs and in `NAME=value` form.
+ * 1. `Redacted` values never show; beyond that, everything that looks like a credential is cut out (`Redaction`).
+ * 2. Text from outside never begins a line of its own, and never reaches a terminal as a control sequence.
+ * 3. A line is bounded, whatever is logged.
  */
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import { redact, scrub } from "./Redaction.ts"
 
-const patterns: ReadonlyArray<readonly [RegExp, string]> = [
-  [/\bey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*/gu, "[token]"],
-  [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/giu, "$1 [token]"],
-  [/(\/\/[^/@\s"']*:)[^/@\s"']+@/gu, "$1[secret]@"],
-  [/\b([A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|ACCESS_KEY)[A-Z0-9_]*["']?\s*[=:]\s*["']?)[^\s"',}]+/gu, "$1[secret]"],
-  [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/gu, "[key]"]
-]
-
-/** A line without anything that looks like a credential. */
-export const redact = (line: string): string =>
-  patterns.reduce((text, [pattern, by]) => text.replace(pattern, by), line)
-
-/** What a JSON log may not hold as it stands: line breaks are escaped by JSON, other controls by JSON too. */
 const jsonLine = Logger.make<unknown, void>((options) => {
   const { annotations, cause, level, message, timestamp } = Logger.formatStructured.log(options)
-  const line = JSON.stringify({
-    time: timestamp,
-    level,
-    message,
-    ...annotations,
-    ...(cause === undefined ? {} : { cause })
-  })
-  process.stderr.write(`${redact(line)}\n`)
+  const own = { time: timestamp, level, message: scrub(message) }
+  const line = {
+    ...own,
+    ...Object(scrub(annotations)),
+    ...own,
+    ...(cause === undefined ? {} : { cause: redact(cause) })
+  }
+  process.stderr.write(`${JSON.stringify(line)}\n`)
 })
+
+/** Controls, and the separators that some viewers take for the end of a line, as escapes. */
+const visible = (text: string): string =>
+  text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
 
 const textLine = Logger.make<unknown, void>((options) => {
   const { annotations, cause, level, message, timestamp } = Logger.formatStructured.log(options)
-  const facts = Object.entries(annotations).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-  const text = typeof message === "string" ? message : JSON.stringify(message)
-  // Text from outside must not be able to begin a line of its own.
-  const line = [timestamp, level, text, ...facts].join(" ").replace(/[\r\n]+/gu, "\\n")
-  process.stderr.write(`${redact(line)}\n${cause === undefined ? "" : `${redact(cause)}\n`}`)
+  const said = scrub(message)
+  const text = typeof said === "string" ? said : JSON.stringify(said)
+  const facts = Object.entries(Object(scrub(annotations))).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+  const line = visible([timestamp, level, text, ...facts].join(" "))
+  // A cause has lines of its own; none of them can be taken for an event.
+  const lines =
+    cause === undefined
+      ? []
+      : redact(cause)
+          .split(/\r?\n/u)
+          .map((one) => `    | ${visible(one)}`)
+  process.stderr.write(`${[line, ...lines].join("\n")}\n`)
 })
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const

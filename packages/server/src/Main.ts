@@ -241,6 +241,8 @@ export const daemon = (
     timeout: server.request_timeout,
     concurrent: limits.concurrent_requests,
     drain: server.drain_timeout,
+    ...(config.auth.max_age === undefined ? {} : { maxAge: config.auth.max_age }),
+    ...(server.metrics_addr === undefined ? {} : { probes: server.metrics_addr }),
     limits: {
       perPrincipalPerMinute: limits.requests_per_minute,
       perAddressPerMinute: limits.requests_per_minute_address,
