@@ -26,7 +26,10 @@
  * 8. Break-glass is for people, alerts before the grant, opens a review, and is refused while nobody can be alerted.
  * 9. Nothing new for a locked target, and nobody locked decides.
  * 10. Only the requester reads credentials, only while ACTIVE, unlocked and before `notAfter`.
- * 11. Terminal states stay as they are.
+ * 11. Each step leaves its entries; reasons and comments stand beside them.
+ * 12. Deadlines are exact: at the instant itself the time is over.
+ * 13. Approving and denying take the same right; giving back is always possible.
+ * Terminal states stay as they are.
  *
  * Not here: who may see what (`Access.ts`), how facts are read and steps committed (`Transitions.ts`), what a
  * provider is asked (`Granter.ts`).
