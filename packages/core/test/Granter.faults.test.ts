@@ -801,6 +801,29 @@ describe("break-glass", () => {
   })
 })
 
+describe("telling somebody", () => {
+  it.effect("is tried for a day, then is an entry and a dead letter, and nothing else suffers", () => {
+    const made = world()
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        made.channel.mode = "fails"
+        const asked = yield* process.elevations.request(ana, ask("admin"), origin)
+        yield* pass(process, 23 * 3600)
+        const dead = Effect.flatMap(Jobs, (jobs) =>
+          Effect.map(jobs.counts, (all) => all.find((one) => one.kind === "notify")?.dead ?? 0)
+        )
+        assert.strictEqual(yield* dead, 0)
+        assert.isAbove(made.channel.told.length, 50)
+        yield* pass(process, 2 * 3600)
+        assert.strictEqual(yield* dead, 1)
+        const line = (yield* log).find((one) => one.action === "notification.failed")
+        assert.include(line?.details, { event: "request_created", channel: "pager" })
+        assert.strictEqual((yield* stored(asked.id)).state, "LAPSED")
+      })
+    )
+  })
+})
+
 describe("a store in trouble", () => {
   it.effect("that loses the answer of a commit makes nothing happen twice", () => {
     const made = world()
