@@ -100,7 +100,7 @@ const race = (options: { readonly approvals: number; readonly daemons: number; r
   Effect.gen(function* () {
     const { adminUrl, appUrl } = yield* TestDatabase.make(postgresUrl)
     const admin = PgClient.layer({ url: Redacted.make(adminUrl), maxConnections: 1 })
-    const place = yield* Daemons.makePlace({ url: appUrl })
+    const place = yield* Daemons.makePlace({ url: appUrl, pool_size: 8 })
     const drill = { settings: {}, ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }) }
     const daemons = yield* Effect.forEach(Array.from({ length: options.daemons }), () => place.start(drill), {
       concurrency: 2

@@ -112,7 +112,7 @@ export interface Place {
   ) => Effect.Effect<Daemon, never, Scope>
 }
 
-export type DatabaseOf = { readonly url: string } | { readonly data_dir: string }
+export type DatabaseOf = { readonly url: string; readonly pool_size: number } | { readonly data_dir: string }
 
 /** Leases short enough to wait for, long enough for a busy machine. */
 export const shortLeases = { leaseSeconds: 3, callTimeoutSeconds: 2 } as const
@@ -133,7 +133,7 @@ export const makePlace = Effect.fnUntraced(function* (
   const key = randomBytes(32).toString("base64")
   const config = (control: string) => ({
     server: { http_addr: "127.0.0.1:0", request_timeout: "60s", drain_timeout: "1s" },
-    database: { ...database, ...("url" in database ? { pool_size: 4 } : {}) },
+    database,
     auth: { issuers: people.config },
     sealing: { keys: [{ id: "crash", key }] },
     providers: { mock: { state_file: files.state, journal_file: files.journal, control_file: control } },

@@ -137,7 +137,7 @@ const killAll = (some: ReadonlyArray<Case>, sabotage?: Fault) =>
   Effect.gen(function* () {
     const { adminUrl, appUrl } = yield* TestDatabase.make(postgresUrl)
     const admin = PgClient.layer({ url: Redacted.make(adminUrl), maxConnections: 1 })
-    const place = yield* Daemons.makePlace({ url: appUrl })
+    const place = yield* Daemons.makePlace({ url: appUrl, pool_size: 3 })
     const faulty = sabotage === undefined ? {} : { sabotage }
     const steward = yield* place.start({ passive: true, ...faulty })
     yield* TestPolicy.install(place, steward, appUrl)
@@ -179,7 +179,7 @@ const bound = 240_000
 const only = (name: string) => cases.filter((one) => one.name === name)
 
 onPostgres("kill -9 at every step of a grant and its ending", () => {
-  it(
+  it.concurrent(
     `${cases.length} kills leave nothing granted that is not ACTIVE, and nothing ACTIVE that is not granted`,
     async () => {
       const { live, over } = await killAll(cases)
@@ -198,7 +198,7 @@ onPostgres("kill -9 at every step of a grant and its ending", () => {
     bound
   )
 
-  it(
+  it.concurrent(
     "sees it when the platform grants anew at each attempt",
     async () => {
       const { live, over } = await killAll(only("grant.after_call"), "grants-not-idempotent")
@@ -209,7 +209,7 @@ onPostgres("kill -9 at every step of a grant and its ending", () => {
     bound
   )
 
-  it(
+  it.concurrent(
     "sees it when steps lose an entry",
     async () => {
       const { live } = await killAll(only("end.after_call"), "entries-dropped")

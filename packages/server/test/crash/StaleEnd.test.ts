@@ -44,7 +44,7 @@ const sleepOver = (sabotage?: Fault) =>
       endpoint_url: wire.url
     }
     const place = yield* Daemons.makePlace(
-      { url: appUrl },
+      { url: appUrl, pool_size: 3 },
       { providers: { aws } },
       { AWS_ACCESS_KEY_ID: daemonKeys.accessKeyId, AWS_SECRET_ACCESS_KEY: daemonKeys.secretAccessKey }
     )
@@ -93,7 +93,7 @@ const sleepOver = (sabotage?: Fault) =>
 const bound = 120_000
 
 onPostgres("an ending that wakes behind a newer one", () => {
-  it(
+  it.concurrent(
     "leaves no session of a neighbour alive",
     async () => {
       const { alive, writes } = await sleepOver()
@@ -105,7 +105,7 @@ onPostgres("an ending that wakes behind a newer one", () => {
   )
 
   for (const fault of ["sweeps-dropped", "leases-unguarded"] as const) {
-    it(
+    it.concurrent(
       `sees it in a build with the fault ${fault}`,
       async () => {
         const { alive, neighbour, writes } = await sleepOver(fault)

@@ -120,7 +120,7 @@ const stopAll = (some: ReadonlyArray<Case>, sabotage?: Fault) =>
   Effect.gen(function* () {
     const { adminUrl, appUrl } = yield* TestDatabase.make(postgresUrl)
     const admin = PgClient.layer({ url: Redacted.make(adminUrl), maxConnections: 1 })
-    const place = yield* Daemons.makePlace({ url: appUrl })
+    const place = yield* Daemons.makePlace({ url: appUrl, pool_size: 3 })
     const steward = yield* place.start({ passive: true })
     yield* TestPolicy.install(place, steward, appUrl)
     const sleepers = yield* Effect.forEach(some, (one) => strike(place, one, sabotage), { concurrency: 3 })
@@ -152,7 +152,7 @@ const bound = 240_000
 const named = (...names: ReadonlyArray<string>) => cases.filter((one) => names.includes(one.name))
 
 onPostgres("a daemon that sleeps past its lease", () => {
-  it(
+  it.concurrent(
     `${cases.length} sleepers wake, and the platform and we agree`,
     async () => {
       const { awake, ids } = await stopAll(cases)
@@ -184,7 +184,7 @@ onPostgres("a daemon that sleeps past its lease", () => {
     bound
   )
 
-  it(
+  it.concurrent(
     "sees it when what came late is not ended again",
     async () => {
       const { asleep, awake } = await stopAll(named("grant.before_call-given-back"), "sweeps-dropped")
