@@ -128,8 +128,8 @@ export const layer = (options: ServedOptions): Layer.Layer<Policy.Policy> =>
 
       const evaluate = Effect.fnUntraced(function* (revision: number, input: Policy.PolicyInput) {
         if (!loaded.has(revision)) yield* oneAtATime.withPermits(1)(loadNow(revision))
-        loaded.delete(revision)
-        loaded.add(revision)
+        // The latest used stands last, unless it was unloaded meanwhile.
+        if (loaded.delete(revision)) loaded.add(revision)
         return yield* evaluateIn(pool, String(revision), input)
       })
 
