@@ -23,9 +23,7 @@ const freePort = async (): Promise<number> => {
 const policy = (more: Readonly<Record<string, unknown>> = {}) => ({
   name: "engineers",
   type: "eligibility",
-  files: [
-    { path: "policy.rego", source: `package jitsudo.eligibility\n\nallow if "sre" in input.requester.groups\n` }
-  ],
+  files: [{ path: "policy.rego", source: `package jitsudo.eligibility\n\nallow if "sre" in input.requester.groups\n` }],
   ...more
 })
 
@@ -61,7 +59,13 @@ describe("a daemon on a new database", () => {
     const old = await daemon.issuer.token("carol", { auth_time: Math.floor(Date.now() / 1000) - 3600 })
     const none = await daemon.issuer.token("carol", { auth_time: undefined })
     for (const token of [old, none]) {
-      const refused = await daemon.call("POST", `${api}/locks`, null, { target: { kind: "everything" }, reason: "x" }, token)
+      const refused = await daemon.call(
+        "POST",
+        `${api}/locks`,
+        null,
+        { target: { kind: "everything" }, reason: "x" },
+        token
+      )
       expect([refused.status, refused.json["code"]]).toEqual([401, "sign_in_again"])
       expect(refused.headers.get("www-authenticate")).toContain('max_age="600"')
     }
@@ -86,7 +90,8 @@ describe("a daemon on a new database", () => {
       expect(metrics).toContain(name)
     }
     expect((await fetch(`${elsewhere}/readyz`)).status).toBe(200)
-    for (const path of ["/metrics", "/readyz", "/healthz"]) expect((await daemon.call("GET", path, null)).status).toBe(404)
+    for (const path of ["/metrics", "/readyz", "/healthz"])
+      expect((await daemon.call("GET", path, null)).status).toBe(404)
   })
 
   it("writes down who changed policy, and keeps what a change does not say", async () => {
@@ -136,22 +141,26 @@ describe("a daemon on a new database", () => {
 })
 
 describe("a daemon does not start", () => {
-  it("on a database that was used for development, nor on an address that is in use", { timeout: 120_000 }, async () => {
-    const database = { data_dir: freshDirectory() }
-    const development = await start({ database }, { development: true })
-    await development.stop()
-    await expect(start({ database })).rejects.toThrow(/made by `jitsudod dev`/u)
+  it(
+    "on a database that was used for development, nor on an address that is in use",
+    { timeout: 120_000 },
+    async () => {
+      const database = { data_dir: freshDirectory() }
+      const development = await start({ database }, { development: true })
+      await development.stop()
+      await expect(start({ database })).rejects.toThrow(/made by `jitsudod dev`/u)
 
-    const other = createServer()
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve))
-    const { port } = other.address() as AddressInfo
-    try {
-      const server = { http_addr: `127.0.0.1:${port}` }
-      await expect(start({ database, server }, { development: true })).rejects.toThrow(/is the address in use/u)
-    } finally {
-      await new Promise((resolve) => other.close(resolve))
+      const other = createServer()
+      await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve))
+      const { port } = other.address() as AddressInfo
+      try {
+        const server = { http_addr: `127.0.0.1:${port}` }
+        await expect(start({ database, server }, { development: true })).rejects.toThrow(/is the address in use/u)
+      } finally {
+        await new Promise((resolve) => other.close(resolve))
+      }
     }
-  })
+  )
 
   it("without a provider that is configured and cannot be made", async () => {
     const made = (accounts: ReadonlyArray<string>) =>

@@ -1,0 +1,44 @@
+/**
+ * A key that is taken and does nothing is worse than one that is refused: every key is read by what it configures
+ * (hole D-99 of docs/spec/closed-holes.md).
+ */
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { expect, it } from "vitest"
+import * as Config from "../../src/Config.ts"
+
+const packages = join(import.meta.dirname, "../../..")
+
+const textOf = (...patterns: ReadonlyArray<string>): string =>
+  globSync(patterns, { cwd: packages })
+    .map((path) => readFileSync(join(packages, path), "utf8"))
+    .join("\n")
+
+/** What reads the configuration: the server but for what describes keys, and `Config.ts`, which passes them on. */
+const readers = {
+  server: textOf("server/src/*.ts", "server/src/!(config|testing)/**/*.ts", "server/src/config/Rules.ts"),
+  aws: textOf("providers/src/aws/*.ts"),
+  mock: textOf("providers/src/mock/*.ts")
+}
+
+const unread = (keys: ReadonlyArray<string>): ReadonlyArray<string> =>
+  keys.filter((key) => {
+    const name = key.split(".").at(-1) ?? ""
+    const section = key.startsWith("providers.aws.") ? readers.aws : readers.server
+    // A member access, a name that is taken out of an object, or (of a provider) a key that is handed on as it is.
+    return !new RegExp(`\\.${name}\\b|\\b${name}\\b\\s*[,:}]`, "u").test(section)
+  })
+
+it("every key of the configuration is read", () => {
+  const keys = Config.describe().map((one) => one.key)
+  expect(keys.length).toBeGreaterThan(80)
+  // Renamed on their way to the provider.
+  expect(unread(keys).filter((key) => key !== "providers.aws.max_session")).toEqual([])
+})
+
+it("a key that nothing reads would be seen", () => {
+  expect(unread(["server.public_url", "limits.no_such_limit", "server.http_addr"])).toEqual([
+    "server.public_url",
+    "limits.no_such_limit"
+  ])
+})
