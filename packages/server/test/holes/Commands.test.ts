@@ -96,9 +96,7 @@ describe("a daemon that is told to stop", () => {
       .toBe("refused")
     expect(child.exitCode).toBeNull()
     // Signals within a second of the first count as the same one: it is sent again until it is another.
-    await expect
-      .poll(() => child.kill("SIGTERM") && child.exitCode, { timeout: 15_000, interval: 200 })
-      .not.toBeNull()
+    await expect.poll(() => child.kill("SIGTERM") && child.exitCode, { timeout: 15_000, interval: 200 }).not.toBeNull()
     expect(await ended).toBe(130)
     socket.destroy()
   })
