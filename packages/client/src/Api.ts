@@ -14,6 +14,7 @@ import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
 import type { Principal, Time } from "@jitsudo/core"
 import * as Dto from "./Dto.ts"
+import { openAnswers } from "./OpenAnswers.ts"
 import * as Problems from "./Problems.ts"
 
 /** Who calls, after the daemon verified the token. */
@@ -68,7 +69,10 @@ export class Requests extends HttpApiGroup.make("requests")
       success: Dto.page(Dto.ElevationRequest),
       error
     }).annotate(OpenApi.Summary, "Requests that I may see, newest first"),
-    HttpApiEndpoint.get("get", "/:id", { params: id, success: Dto.ElevationRequest, error }),
+    HttpApiEndpoint.get("get", "/:id", { params: id, success: Dto.ElevationRequest, error }).annotate(
+      OpenApi.Summary,
+      "One request with everything about it"
+    ),
     HttpApiEndpoint.post("approve", "/:id/approve", {
       params: id,
       payload: Dto.Decide,
@@ -80,7 +84,7 @@ export class Requests extends HttpApiGroup.make("requests")
       payload: Dto.Decide,
       success: Dto.ElevationRequest,
       error
-    }),
+    }).annotate(OpenApi.Summary, "Deny what the digest names"),
     HttpApiEndpoint.post("cancel", "/:id/cancel", {
       params: id,
       payload: Dto.WithReason,
@@ -130,13 +134,23 @@ export class Requests extends HttpApiGroup.make("requests")
 
 export class Policies extends HttpApiGroup.make("policies")
   .add(
-    HttpApiEndpoint.get("list", "/", { success: Dto.Policies, error }),
-    HttpApiEndpoint.get("get", "/:id", { params: { id: Dto.PolicyRef }, success: Dto.Policy, error }),
+    HttpApiEndpoint.get("list", "/", { success: Dto.Policies, error }).annotate(
+      OpenApi.Summary,
+      "The policies of the current revision (administrators and auditors)"
+    ),
+    HttpApiEndpoint.get("get", "/:id", { params: { id: Dto.PolicyRef }, success: Dto.Policy, error }).annotate(
+      OpenApi.Summary,
+      "One policy with its sources, by id or name (administrators and auditors)"
+    ),
     HttpApiEndpoint.post("apply", "/", { payload: Dto.ApplyPolicies, success: Dto.AppliedPolicies, error }).annotate(
       OpenApi.Summary,
       "Check, compile and store policies as one new revision (administrators)"
     ),
-    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Dto.PolicyRef }, success: Dto.AppliedPolicies, error }),
+    HttpApiEndpoint.delete("remove", "/:id", {
+      params: { id: Dto.PolicyRef },
+      success: Dto.AppliedPolicies,
+      error
+    }).annotate(OpenApi.Summary, "Delete a policy, by id or name, as one new revision (administrators)"),
     HttpApiEndpoint.post("evaluate", "/eval", {
       payload: Dto.EvalPolicies,
       success: Dto.EvaluatedPolicies,
@@ -149,25 +163,32 @@ export class Policies extends HttpApiGroup.make("policies")
 
 export class Principals extends HttpApiGroup.make("principals")
   .add(
-    HttpApiEndpoint.get("me", "/me", { success: Dto.WhoAmI, error }),
+    HttpApiEndpoint.get("me", "/me", { success: Dto.WhoAmI, error }).annotate(OpenApi.Summary, "Who I am here"),
     HttpApiEndpoint.get("list", "/", {
       query: Dto.ListPrincipals,
       success: Dto.page(Dto.Principal),
       error
-    }),
-    HttpApiEndpoint.get("get", "/:identity", { params: { identity: Dto.Identity }, success: Dto.Principal, error }),
+    }).annotate(OpenApi.Summary, "Everybody who has signed in (administrators and auditors)"),
+    HttpApiEndpoint.get("get", "/:identity", {
+      params: { identity: Dto.Identity },
+      success: Dto.Principal,
+      error
+    }).annotate(
+      OpenApi.Summary,
+      "Somebody by issuer#subject or e-mail address (administrators and auditors; everybody themselves)"
+    ),
     HttpApiEndpoint.put("setTrustTier", "/:identity/trust-tier", {
       params: { identity: Dto.Identity },
       payload: Dto.SetTrustTier,
       success: Dto.Principal,
       error
-    }),
+    }).annotate(OpenApi.Summary, "Change a trust tier (administrators, never their own side)"),
     HttpApiEndpoint.put("setOwner", "/:identity/owner", {
       params: { identity: Dto.Identity },
       payload: Dto.SetOwner,
       success: Dto.Principal,
       error
-    })
+    }).annotate(OpenApi.Summary, "Say who answers for an agent (administrators)")
   )
   .middleware(Decoding)
   .middleware(Authentication)
@@ -175,13 +196,20 @@ export class Principals extends HttpApiGroup.make("principals")
 
 export class Locks extends HttpApiGroup.make("locks")
   .add(
-    HttpApiEndpoint.get("list", "/", { success: Schema.Array(Dto.Lock), error }),
+    HttpApiEndpoint.get("list", "/", { success: Schema.Array(Dto.Lock), error }).annotate(
+      OpenApi.Summary,
+      "Locks in force (administrators and auditors)"
+    ),
     HttpApiEndpoint.post("create", "/", {
       payload: Dto.CreateLock,
       success: Dto.Lock.pipe(HttpApiSchema.status(201)),
       error
-    }),
-    HttpApiEndpoint.delete("remove", "/:id", { params: { id: Dto.LockId }, success: HttpApiSchema.NoContent, error })
+    }).annotate(OpenApi.Summary, "Stop everything new on a target, and end what is active (administrators)"),
+    HttpApiEndpoint.delete("remove", "/:id", {
+      params: { id: Dto.LockId },
+      success: HttpApiSchema.NoContent,
+      error
+    }).annotate(OpenApi.Summary, "Release a lock (administrators)")
   )
   .middleware(Decoding)
   .middleware(Authentication)
@@ -196,7 +224,10 @@ export class Audit extends HttpApiGroup.make("audit")
     HttpApiEndpoint.get("head", "/head", {
       success: Schema.Struct({ seq: Schema.Int, hash: Schema.String }),
       error
-    }),
+    }).annotate(
+      OpenApi.Summary,
+      "The newest entry: keep it to see later that the log was not cut or rewritten (auditors)"
+    ),
     HttpApiEndpoint.get("export", "/export", {
       query: Dto.ExportAudit,
       success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" }),
@@ -209,13 +240,19 @@ export class Audit extends HttpApiGroup.make("audit")
 
 /** Without a token: what load balancers and clients need before anybody is signed in. */
 export class Meta extends HttpApiGroup.make("meta", { topLevel: true }).add(
-  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }),
+  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
+    OpenApi.Summary,
+    "The process runs"
+  ),
   HttpApiEndpoint.get("readyz", "/readyz", {
     success: Dto.Ready,
     error: Dto.Ready.pipe(HttpApiSchema.status(503))
-  }),
-  HttpApiEndpoint.get("version", "/version", { success: Dto.ServerInfo }),
-  HttpApiEndpoint.get("signIn", "/api/v1alpha1/sign-in", { success: Dto.SignInConfig })
+  }).annotate(OpenApi.Summary, "The process can do its work"),
+  HttpApiEndpoint.get("version", "/version", { success: Dto.ServerInfo }).annotate(OpenApi.Summary, "What runs here"),
+  HttpApiEndpoint.get("signIn", "/api/v1alpha1/sign-in", { success: Dto.SignInConfig }).annotate(
+    OpenApi.Summary,
+    "What a client needs to sign somebody in"
+  )
 ) {}
 
 export class Api extends HttpApi.make("jitsudo")
@@ -234,6 +271,7 @@ export class Api extends HttpApi.make("jitsudo")
     OpenApi.annotations({
       title: "jitsudo",
       version: "v1alpha1",
-      description: "Just-in-time privileged access: ask, decide by policy, grant, use, end, prove."
+      description: "Just-in-time privileged access: ask, decide by policy, grant, use, end, prove.",
+      transform: openAnswers
     })
   ) {}

@@ -14,6 +14,6 @@ export const isTimestamp = (text: string): boolean => {
 }
 
 /** RFC 3339. What the daemon writes is UTC with milliseconds; what it reads may have any zone. */
-export const Timestamp = Schema.String.check(
+export const Timestamp = Schema.String.annotate({ format: "date-time", description: "RFC 3339" }).check(
   Schema.makeFilter((text: string) => isTimestamp(text) || "must be a time in RFC 3339, such as 2026-01-31T08:00:00Z")
-).annotate({ format: "date-time", description: "RFC 3339" })
+)
