@@ -120,8 +120,8 @@ export class Store extends Context.Service<
     readonly request: (id: RequestId) => Effect.Effect<Option.Option<Request>, StoreError>
     /**
      * Newest first: by `createdAt`, then by id. Pages neither repeat nor skip what was there when the first was read.
-     * `visibleTo` restricts to what a person may see: their own; what a stage names them in (one of its groups, or their
-     * e-mail among its users); and what routing leaves to an open quorum of people (tier `human`, no stages: the engine
+     * `visibleTo` restricts to what a person may see: their own, and that of agents whom they own; what a stage names them in (one of its groups, their
+     * e-mail or their `issuer#subject` among its users); and what routing leaves to an open quorum of people (tier `human`, no stages: the engine
      * then asks policy about each of those).
      */
     readonly requests: (options: {

@@ -107,10 +107,12 @@ const matches = (request: Request, filter: RequestFilter): boolean =>
   (filter.waiting === undefined || filter.waiting === (request.waitingFor !== null))
 
 const sees = (who: VisibleTo, request: Request): boolean =>
+  request.party.includes(`key:${keyOf(who.principal)}`) ||
   keyOf(who.principal) === keyOf(request.requester) ||
   request.routing.stages.some(
     (stage) =>
       stage.groups.some((group) => who.groups.includes(group)) ||
+      stage.users.includes(keyOf(who.principal)) ||
       (who.email !== null && stage.users.includes(who.email))
   ) ||
   (request.routing.tier === "human" && request.routing.stages.length === 0)

@@ -28,7 +28,8 @@ const visibleMarks = (who: NonNullable<Listing["visibleTo"]>): ReadonlyArray<str
   `key:${Principal.keyOf(who.principal)}`,
   "open",
   ...who.groups.map((group) => `group:${group}`),
-  ...(who.email === null ? [] : [`email:${who.email}`])
+  `user:${Principal.keyOf(who.principal)}`,
+  ...(who.email === null ? [] : [`user:${who.email}`])
 ]
 
 /** The words to read by, the narrowest first; undefined where the filter has none. */

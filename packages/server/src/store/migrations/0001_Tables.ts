@@ -11,8 +11,8 @@ export const statements: ReadonlyArray<string> = [
    RETURN floor(extract(epoch FROM clock_timestamp()) * 1000)::int8`,
 
   /**
-   * What a request is found by, as words: who asked (`key:`, `from:` their e-mail), for what (`role:`), and whom
-   * routing names as approvers (`group:`, `email:`, `open`).
+   * What a request is found by, as words: who asked and who answers for them (`key:`, `from:` the asker's e-mail), for
+   * what (`role:`), and whom routing names as approvers (`group:`, `user:`, `open`).
    */
   `CREATE FUNCTION jitsudo.request_marks_of(body jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
    SET search_path = pg_catalog, pg_temp
@@ -28,8 +28,10 @@ export const statements: ReadonlyArray<string> = [
        SELECT 'group:' || name FROM jsonb_array_elements(body->'routing'->'stages') stage,
          jsonb_array_elements_text(stage->'groups') name
        UNION ALL
-       SELECT 'email:' || name FROM jsonb_array_elements(body->'routing'->'stages') stage,
+       SELECT 'user:' || name FROM jsonb_array_elements(body->'routing'->'stages') stage,
          jsonb_array_elements_text(stage->'users') name
+       UNION ALL
+       SELECT own FROM jsonb_array_elements_text(body->'party') own WHERE own LIKE 'key:%'
      ) marks WHERE mark IS NOT NULL
    $$`,
 
