@@ -492,3 +492,28 @@ describe("standing", () => {
     assert.deepStrictEqual(openStages([{ ...stage, quorum: 1 }], 1, counting), [])
   })
 })
+
+describe("a routing that comes back from a store with its members in another order", () => {
+  /** The same data, every object's members the other way round. */
+  const reversed = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(reversed)
+      : typeof value === "object" && value !== null
+        ? Object.fromEntries(
+            Object.entries(value)
+              .reverse()
+              .map(([key, one]) => [key, reversed(one)])
+          )
+        : value
+
+  it("is no other routing", () => {
+    const created = decide(undefined, submit(), facts())
+    assert.isTrue(Result.isSuccess(created))
+    if (!Result.isSuccess(created)) return
+    const pending = apply(undefined, created.success.events, monday)
+    const routing = reversed(pending.routing)
+    const stored = JSON.parse(JSON.stringify({ ...pending, routing })) as Request
+    assert.notInclude(events(stored, approve()), "Rerouted")
+    assert.include(events({ ...stored, routing: { ...stored.routing, openQuorum: 2 } }, approve()), "Rerouted")
+  })
+})

@@ -946,7 +946,8 @@ describe("a list", () => {
             Effect.map(process.elevations.list(by, { filter: {}, limit: 10, forMe }), (page) =>
               page.items.map((one) => one.id).sort()
             )
-          assert.deepStrictEqual(yield* ids(ana), [mine.id])
+          // Hers, and what her agent asked for.
+          assert.deepStrictEqual(yield* ids(ana), [mine.id, agents.id].sort())
           assert.deepStrictEqual(yield* ids(olga), [mine.id, hers.id, agents.id].sort())
           assert.deepStrictEqual(yield* ids(ben), [mine.id, hers.id, agents.id].sort())
           assert.deepStrictEqual(yield* ids(dave), [])

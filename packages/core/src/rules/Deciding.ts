@@ -1,11 +1,12 @@
 /** Deciding: people approve and deny, agents review, and old approvals are looked at again. */
 import * as Result from "effect/Result"
+import { stringify } from "../Canonical.ts"
 import type { AiDecide, Approve, Actor, Decided, Deny, Facts, PolicyAnswers, Recheck, Recheckup } from "../Elevation.ts"
 import { decline, refuse, type Refused } from "../ElevationError.ts"
 import type { AgentReview, Event } from "../Event.ts"
 import type { Admission, Tier } from "../Policy.ts"
 import { countParties, isUnownedAgent, keyOf, type Party } from "../Principal.ts"
-import type { Decision, Request } from "../Request.ts"
+import type { Decision, Request, Routing } from "../Request.ts"
 import * as Times from "../Time.ts"
 import {
   describeStage,
@@ -184,6 +185,14 @@ const decisionOf = (
   struck: null
 })
 
+/** What matters of a routing, as text: a store may give members back in another order than it got them. */
+const substanceOf = ({ openQuorum, stages, tier }: Routing): string =>
+  stringify({
+    openQuorum,
+    tier,
+    stages: stages.map((stage) => ({ ...stage, groups: [...stage.groups], users: [...stage.users] }))
+  })
+
 /**
  * The step from enough approvals to APPROVED: eligibility, routing and every approval of the quorum are evaluated on
  * the facts of this instant (invariant 3). Returns what follows besides the decision that was just recorded.
@@ -201,8 +210,7 @@ const settle = (
   const routing = routingOf(answers, tierNow(request, requester, answers), party)
   if (
     routing.policyRevision !== request.routing.policyRevision ||
-    JSON.stringify([routing.tier, routing.stages, routing.openQuorum]) !==
-      JSON.stringify([request.routing.tier, request.routing.stages, request.routing.openQuorum])
+    substanceOf(routing) !== substanceOf(request.routing)
   ) {
     const decideBy =
       routing.tier === request.routing.tier ? request.decideBy : deadlineOf(routing.tier, request.lapsesAt, facts)
