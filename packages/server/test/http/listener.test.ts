@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { request as httpsRequest } from "node:https"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
+import { TLSSocket } from "node:tls"
 import { join } from "node:path"
 import { Elevations } from "@jitsudo/core"
 import { Faults } from "@jitsudo/core/testing"
@@ -389,14 +390,7 @@ describe("TLS", () => {
               { host: "127.0.0.1", port: world.port, path: "/healthz", rejectUnauthorized: false, agent: false },
               (response) => {
                 const socket = response.socket
-                const name =
-                  "getPeerCertificate" in socket
-                    ? String(
-                        (
-                          socket as never as { getPeerCertificate: () => { subject: { CN: string } } }
-                        ).getPeerCertificate().subject.CN
-                      )
-                    : ""
+                const name = socket instanceof TLSSocket ? String(socket.getPeerCertificate().subject.CN) : ""
                 response
                   .resume()
                   .on("end", () =>
