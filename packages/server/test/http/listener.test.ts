@@ -363,53 +363,57 @@ describe("TLS", () => {
     }
   })()
 
-  it.skipIf(openssl === null)("is spoken where configured, and a changed certificate is taken over", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "jitsudo-tls-"))
-    const make = (name: string) =>
-      execFileSync(
-        "openssl",
-        [
-          ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-          ...["-subj", `/CN=${name}`, "-keyout", join(dir, `${name}.key`), "-out", join(dir, `${name}.crt`)]
-        ],
-        { stdio: "pipe" }
-      )
-    make("first")
-    make("second")
-    const tls = { certFile: join(dir, "tls.crt"), keyFile: join(dir, "tls.key") }
-    const use = (name: string) => {
-      copyFileSync(join(dir, `${name}.key`), tls.keyFile)
-      copyFileSync(join(dir, `${name}.crt`), tls.certFile)
+  const reason = { meta: { skipReason: "there is no openssl here to make a certificate with" } }
+  it.skipIf(openssl === null)(
+    "is spoken where configured, and a changed certificate is taken over",
+    reason,
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), "jitsudo-tls-"))
+      const make = (name: string) =>
+        execFileSync(
+          "openssl",
+          [
+            ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+            ...["-subj", `/CN=${name}`, "-keyout", join(dir, `${name}.key`), "-out", join(dir, `${name}.crt`)]
+          ],
+          { stdio: "pipe" }
+        )
+      make("first")
+      make("second")
+      const tls = { certFile: join(dir, "tls.crt"), keyFile: join(dir, "tls.key") }
+      const use = (name: string) => {
+        copyFileSync(join(dir, `${name}.key`), tls.keyFile)
+        copyFileSync(join(dir, `${name}.crt`), tls.certFile)
+      }
+      use("first")
+      try {
+        await within({ server: { tls, tlsPollMillis: 20 } }, async (world) => {
+          const hello = () =>
+            new Promise<string>((resolve, reject) => {
+              httpsRequest(
+                { host: "127.0.0.1", port: world.port, path: "/healthz", rejectUnauthorized: false, agent: false },
+                (response) => {
+                  const socket = response.socket
+                  const name = socket instanceof TLSSocket ? String(socket.getPeerCertificate().subject.CN) : ""
+                  response
+                    .resume()
+                    .on("end", () =>
+                      resolve(`${name} ${response.statusCode} ${String(response.headers["strict-transport-security"])}`)
+                    )
+                }
+              )
+                .on("error", reject)
+                .end()
+            })
+          expect(await hello()).toBe("first 200 max-age=31536000")
+          use("second")
+          await expect.poll(hello, { timeout: 20_000 }).toBe("second 200 max-age=31536000")
+          const plain = await exchange(world.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+          expect(plain.status).not.toBe(200)
+        })
+      } finally {
+        rmSync(dir, { recursive: true })
+      }
     }
-    use("first")
-    try {
-      await within({ server: { tls, tlsPollMillis: 20 } }, async (world) => {
-        const hello = () =>
-          new Promise<string>((resolve, reject) => {
-            httpsRequest(
-              { host: "127.0.0.1", port: world.port, path: "/healthz", rejectUnauthorized: false, agent: false },
-              (response) => {
-                const socket = response.socket
-                const name = socket instanceof TLSSocket ? String(socket.getPeerCertificate().subject.CN) : ""
-                response
-                  .resume()
-                  .on("end", () =>
-                    resolve(`${name} ${response.statusCode} ${String(response.headers["strict-transport-security"])}`)
-                  )
-              }
-            )
-              .on("error", reject)
-              .end()
-          })
-        expect(await hello()).toBe("first 200 max-age=31536000")
-        use("second")
-        await expect.poll(hello, { timeout: 20_000 }).toBe("second 200 max-age=31536000")
-        const plain = await exchange(world.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        expect(plain.status).not.toBe(200)
-      })
-    } finally {
-      rmSync(dir, { recursive: true })
-    }
-  })
-  if (openssl === null) console.log("skipped: TLS, because there is no openssl here to make a certificate with")
+  )
 })
