@@ -33,7 +33,6 @@ it("an alert is one line for its owner, whatever its reason says", async () => {
     { id: "ntf_1", event: "break_glass", facts: { reason } },
     { id: "ntf_2", event: "break_glass", facts: { reason } }
   ])
-  // oxlint-disable-next-line no-control-regex -- that there is none is what this is about
   expect(lines.join("")).not.toMatch(/[\u0000-\u001f]/u)
   expect(statSync(file).mode & 0o077).toBe(0)
 })

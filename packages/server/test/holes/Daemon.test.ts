@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Config from "../../src/Config.ts"
 import * as ConfiguredProviders from "../../src/ConfiguredProviders.ts"
+import type { Who } from "../http/support/TestIssuer.ts"
 import { freshDirectory, start, type Started } from "./support/StartedDaemon.ts"
 
 const api = "/api/v1alpha1"
@@ -34,7 +35,7 @@ describe("a daemon on a new database", () => {
     metricsPort = await freePort()
     daemon = await start({
       server: { http_addr: "127.0.0.1:0", drain_timeout: "1s", metrics_addr: `127.0.0.1:${metricsPort}` },
-      auth: { max_age: "10m" },
+      auth: { max_age: "10m", admin_groups: ["jitsudo-admins", "sre-leads"] },
       limits: { max_pending_per_principal: 2 }
     })
   })
@@ -74,6 +75,13 @@ describe("a daemon on a new database", () => {
     expect(fresh.status).toBe(201)
     const { id } = fresh.json as { readonly id: string }
     expect((await daemon.call("DELETE", `${api}/locks/${id}`, "carol")).status).toBe(204)
+  })
+
+  it("takes the people of every group in auth.admin_groups for administrators, and no agent", async () => {
+    const statuses = async (who: Who) => (await daemon.call("GET", `${api}/policies`, who)).status
+    expect([await statuses("carol"), await statuses("bob"), await statuses("alice")]).toEqual([200, 200, 403])
+    const agent = await daemon.issuer.token({ subject: "ci", email: null, groups: ["sre-leads"], client: "ci" })
+    expect((await daemon.call("GET", `${api}/policies`, null, undefined, agent)).status).toBe(403)
   })
 
   it("serves what it counts on server.metrics_addr, and there alone", async () => {
