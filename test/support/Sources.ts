@@ -41,7 +41,7 @@ export const read = (path: string): string => readFileSync(join(root, path), "ut
 /** Reads the file of a package, which is JSON written by hand: what it must contain, the tests say. */
 export const manifestAt = (directory: string): Manifest => JSON.parse(read(join(directory, "package.json")))
 
-const notOurs = new Set(["node_modules", "dist", ".git", ".turbo", "coverage"])
+const notOurs = new Set(["node_modules", "dist", ".git", ".turbo", ".vitest", "coverage"])
 
 /** Files below the root by glob, without what was installed or built. */
 export function files(...patterns: ReadonlyArray<string>): ReadonlyArray<string> {
