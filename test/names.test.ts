@@ -34,7 +34,7 @@ const foreignIn = (text: string): ReadonlyArray<string> =>
     .filter(([, pattern]) => pattern.test(text))
     .map(([what, pattern]) => `${what}: ${pattern.exec(text)?.[0]}`)
 
-const notOurs = new Set(["node_modules", "dist", ".git", ".turbo", "coverage", "results"])
+const notOurs = new Set(["node_modules", "dist", ".git", ".turbo", ".vitest", "coverage", "results"])
 
 /** Every file, dot files and binaries included: a path can hide in a compiled module. */
 function everyFile(directory = ""): ReadonlyArray<string> {
