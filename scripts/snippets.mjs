@@ -18,7 +18,9 @@ export const regionOf = (text, name) => {
   const end = lines.findIndex((line) => new RegExp(`#endregion ${name}$`, "u").test(line.trimEnd()))
   if (start < 0 || end < start) return undefined
   const body = lines.slice(start + 1, end)
-  const indent = Math.min(...body.filter((line) => line.trim() !== "").map((line) => line.length - line.trimStart().length))
+  const indent = Math.min(
+    ...body.filter((line) => line.trim() !== "").map((line) => line.length - line.trimStart().length)
+  )
   return body.map((line) => line.slice(indent)).join("\n")
 }
 
@@ -32,7 +34,10 @@ export const pasted = (document, read = (path) => readFileSync(join(root, path),
 
 /** Every Markdown file that git tracks or would. */
 export const documents = () =>
-  execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], { cwd: root, encoding: "utf8" })
+  execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
+    cwd: root,
+    encoding: "utf8"
+  })
     .split("\n")
     .filter((path) => path !== "")
 

@@ -33,6 +33,11 @@ export interface SchedulerOptions {
   readonly concurrency: number
   /** The poll behind the announcements, in milliseconds. */
   readonly pollMillis: number
+  /**
+   * How long after an announcement it claims: whoever commits does at once what that caused, and its caller waits for
+   * it (`Granter.settle`), so others let it go first. Default 0.
+   */
+  readonly headStartMillis?: number
 }
 
 const make = (options: SchedulerOptions) =>
@@ -42,6 +47,7 @@ const make = (options: SchedulerOptions) =>
     const store = yield* Store
     const settings = yield* Settings
     const holder = globalThis.crypto.randomUUID()
+    const headStart = options.headStartMillis ?? 0
     const running = yield* Ref.make(0)
     const draining = yield* Ref.make(false)
 
@@ -96,7 +102,9 @@ const make = (options: SchedulerOptions) =>
     const nextChange = store.changes.pipe(
       Stream.filter((change) => change.jobs),
       Stream.runHead,
-      Effect.flatMap((found) => (Option.isSome(found) ? Effect.void : Effect.never))
+      Effect.flatMap((found) =>
+        Option.isNone(found) ? Effect.never : headStart === 0 ? Effect.void : Effect.sleep(headStart)
+      )
     )
 
     return Scheduler.of({ tick, start, busy: Ref.get(running), drain: Ref.set(draining, true) })

@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url"
 
 const major = Number(process.versions.node.split(".")[0])
 if (major < 24) {
-  console.error(`jitsudod needs Node 24 or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org/, or run jitsudod through npx in a checkout, which brings its own.`)
+  console.error(
+    `jitsudod needs Node 24 or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org/, or run jitsudod through npx in a checkout, which brings its own.`
+  )
   process.exit(1)
 }
 enableCompileCache?.()

@@ -2,7 +2,8 @@
  * The providers of the configuration. Loaded only where configured, so that nobody needs an SDK of a cloud that they do
  * not use. One that cannot be made stops the start: it is never skipped.
  */
-import { ProviderPlugin, Provider, Providers } from "@jitsudo/core"
+import type { Provider } from "@jitsudo/core"
+import { ProviderPlugin, Providers } from "@jitsudo/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -1,6 +1,6 @@
 /** `PolicyAuthoring` over OPA's compiler: check, compile, store; evaluate what is stored or drafts. */
 import type { Dto } from "@jitsudo/client"
-import type { Time} from "@jitsudo/core";
+import type { Time } from "@jitsudo/core"
 import { ElevationError, Policy, PolicyAdmin, Principal, type PolicySet, Transitions } from "@jitsudo/core"
 import { Pool, Prepare, ServedPolicies } from "@jitsudo/rego"
 import { Compiler } from "@jitsudo/rego/compiler"

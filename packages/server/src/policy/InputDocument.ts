@@ -1,5 +1,5 @@
 /** The input of `policy eval`: what was given, completed to the whole document with empty values, and nothing else. */
-import type { Policy} from "@jitsudo/core";
+import type { Policy } from "@jitsudo/core"
 import { ElevationError, type Json, Time } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 

@@ -1,5 +1,5 @@
 /** Policy as the daemon serves it: revisions from the store, evaluated in threads, a new one loaded before it is asked. */
-import type { Notification, Policy} from "@jitsudo/core";
+import type { Notification, Policy } from "@jitsudo/core"
 import { Records, Store, Transitions } from "@jitsudo/core"
 import { ServedPolicies } from "@jitsudo/rego"
 import * as Context from "effect/Context"

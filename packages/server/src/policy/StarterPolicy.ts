@@ -1,5 +1,5 @@
 /** What `dev` begins with: the starter pack that ships compiled, so that nothing is compiled at a first start. */
-import type { ElevationError, PolicySet} from "@jitsudo/core";
+import type { ElevationError, PolicySet } from "@jitsudo/core"
 import { Principal, Time } from "@jitsudo/core"
 import { Starter } from "@jitsudo/rego"
 import * as Effect from "effect/Effect"

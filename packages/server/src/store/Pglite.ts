@@ -165,7 +165,7 @@ const checkpoints = (sql: PgClient.PgClient, options: PgliteOptions) =>
     let from = yield* position
     let waited = 0
     const step = Duration.toMillis(Duration.min(lookEvery, Duration.millis(every)))
-    yield* Effect.gen(function* () {
+    return yield* Effect.gen(function* () {
       waited += step
       const at = yield* position
       if (at === from || (waited < every && at - from < bytes)) return
