@@ -231,7 +231,9 @@ export const daemon = (
   const imported = config.policy.directory === undefined ? Layer.empty : DirectorySource.layer(config.policy.directory)
   const ports = options.around === undefined ? configured : Layer.provideMerge(options.around, configured)
 
-  const engine = Engine.layer().pipe(Layer.provideMerge(ports))
+  const engine = Engine.layer({ concurrency: 32, pollMillis: 500, headStartMillis: 100 }).pipe(
+    Layer.provideMerge(ports)
+  )
   const background = Layer.mergeAll(scheduling, reconciling, Gauges.layer, ServedPolicy.layerAlerts)
   const edges = Server.layer({
     host: server.http_addr.host,
@@ -248,8 +250,6 @@ export const daemon = (
       perAddressPerMinute: limits.requests_per_minute_address,
       refusedTokensPerMinute: limits.refused_tokens_per_minute
     },
-    ...(config.auth.max_age === undefined ? {} : { maxAge: config.auth.max_age }),
-    ...(server.metrics_addr === undefined ? {} : { probes: server.metrics_addr }),
     ...(tls.cert_file === undefined || tls.key_file === undefined
       ? {}
       : {

@@ -110,7 +110,7 @@ const reconciling = Layer.effectDiscard(
 const program = Effect.gen(function* () {
   const config = yield* Config.load({ file: configFile, env: {} })
   const migrate = config.database.data_dir !== undefined
-  yield* Layer.launch(
+  return yield* Layer.launch(
     Layer.merge(announce, reconciling).pipe(
       Layer.provideMerge(daemon({ config, development: false, migrate, around }, "crash-test")),
       Layer.provide(Layer.succeed(CrashPoints.CrashPoints, { at: pass })),
