@@ -382,17 +382,15 @@ const make = Effect.gen(function* () {
   })
 
   const settleOnly = Effect.fnUntraced(function* (job: Job, now: Time) {
-    yield* (
-      transitions
-        .commit({
-          now,
-          guards: [{ kind: "lease", jobId: job.id, lease: job.lease }],
-          writes: [{ kind: "settle", jobId: job.id }],
-          records: []
-        })
-        // Somebody else holds it now, and will settle it.
-        .pipe(Effect.catchTag("StepConflict", () => Effect.void))
-    )
+    yield* transitions
+      .commit({
+        now,
+        guards: [{ kind: "lease", jobId: job.id, lease: job.lease }],
+        writes: [{ kind: "settle", jobId: job.id }],
+        records: []
+      })
+      // Somebody else holds it now, and will settle it.
+      .pipe(Effect.catchTag("StepConflict", () => Effect.void))
   })
 
   /**

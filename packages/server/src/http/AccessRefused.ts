@@ -11,14 +11,12 @@ export const refuseAccess = (
 ): Effect.Effect<never, ElevationError.ElevationError> =>
   Effect.gen(function* () {
     const { now } = yield* transitions.facts({})
-    yield* (
-      transitions
-        .commit({
-          now,
-          records: [Records.plain(Records.actorOf(by), action, "refused", Records.refusalDetails(refusal))]
-        })
-        // Nothing is guarded, so that nothing can be in the way.
-        .pipe(Effect.catchTag("StepConflict", (conflict) => Effect.die(conflict)))
-    )
+    yield* transitions
+      .commit({
+        now,
+        records: [Records.plain(Records.actorOf(by), action, "refused", Records.refusalDetails(refusal))]
+      })
+      // Nothing is guarded, so that nothing can be in the way.
+      .pipe(Effect.catchTag("StepConflict", (conflict) => Effect.die(conflict)))
     return yield* refusal
   })

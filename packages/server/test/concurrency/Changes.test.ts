@@ -24,6 +24,12 @@ const leads: ReadonlyArray<Someone> = Array.from({ length: 6 }, (_, number) => (
   groups: ["sre-leads"]
 }))
 
+/** Many, because policy sees all active grants of a requester, and its input is bounded. */
+const askers: ReadonlyArray<Someone> = Array.from({ length: 20 }, (_, number) => ({
+  subject: `sre-${number}`,
+  groups: ["sre"]
+}))
+
 /** Scopes that are locked now and then. */
 const lockable = (number: number): boolean => number % 3 === 0
 const scopeOf = (number: number): string => (lockable(number) ? `race/lockable-${number}` : `race/open-${number}`)
@@ -110,7 +116,7 @@ const race = (options: { readonly approvals: number; readonly daemons: number; r
     if (first === undefined) return yield* Effect.die(new Error("there is no daemon"))
     yield* TestPolicy.install(place, first, appUrl)
     const { token } = place.people
-    const alice = yield* Effect.promise(() => token(TestPolicy.requester))
+    const requesters = yield* Effect.promise(() => Promise.all(askers.map((who) => token(who))))
     const carol = yield* Effect.promise(() => token(TestPolicy.admin))
     // Older than what is said about them later, so that it takes nothing back.
     const before = Math.floor(Date.now() / 1000) - 60
@@ -121,7 +127,7 @@ const race = (options: { readonly approvals: number; readonly daemons: number; r
       Array.from({ length: options.approvals }, (_, number) => number),
       (number) =>
         Effect.map(
-          Daemons.answered(apiOf(number), alice, "POST", "/requests", {
+          Daemons.answered(apiOf(number), requesters[number % requesters.length] ?? "", "POST", "/requests", {
             provider: "mock",
             role: "admin",
             resourceScope: scopeOf(number),
@@ -139,6 +145,7 @@ const race = (options: { readonly approvals: number; readonly daemons: number; r
     let approved = 0
     /** Until it is taken: what a change forbids for a moment is tried again. */
     const approve = Effect.fnUntraced(function* ({ digest, id, number }: (typeof asked)[number]) {
+      let last = ""
       for (let tries = 0; tries < 500; tries++) {
         const at = number + tries
         const path = `/requests/${id}/approve`
@@ -147,12 +154,15 @@ const race = (options: { readonly approvals: number; readonly daemons: number; r
         })
         const answer = `${status} ${String(body["code"] ?? "")}`.trim()
         said.set(answer, (said.get(answer) ?? 0) + 1)
+        last = JSON.stringify(body)
         if (status === 200) {
           approved += 1
           return
         }
+        yield* Effect.sleep("25 millis")
       }
-      return yield* Effect.die(new Error(`${id} was never approved: ${JSON.stringify([...said])}`))
+      const logs = daemons.map((daemon) => daemon.log().slice(-4_000)).join("\n")
+      return yield* Effect.die(new Error(`${id} was never approved: ${JSON.stringify([...said])} ${last}\n${logs}`))
     })
 
     let over = false
@@ -214,7 +224,7 @@ const summary = ({ bad, changes, decided, said, stale }: Awaited<ReturnType<type
   `${decided} decided, ${changes} changes among them, ${stale.length} stale, ${bad.length} bad; answers: ${[...said].map(([answer, times]) => `${times} ${answer}`).join(", ")}`
 
 /** For machines that are busy with something else, in milliseconds. */
-const bound = 300_000
+const bound = full ? 600_000 : 300_000
 const approvals = full ? 2_000 : 200
 
 onPostgres("approvals race with changes of what they rest on", () => {

@@ -38,11 +38,12 @@ const lead = (number: number, issuer: 0 | 1 = 0): Someone => ({
 const aliceWhoLeads: Someone = { subject: "alice-leads", email: "alice@example.test", groups: ["sre-leads"], issuer: 1 }
 
 const clients: ReadonlyArray<Client> = [
+  ...Array.from({ length: 4 }, () => ({ who: TestPolicy.requester, verbs: ["cancel"] as const })),
+  ...Array.from({ length: 2 }, () => ({ who: TestPolicy.requester, verbs: ["revoke"] as const })),
   ...Array.from({ length: 8 }, (_, number) => ({ who: lead(20 + number), verbs: ["deny", "approve"] as const })),
   ...Array.from({ length: 16 }, (_, number) => ({ who: lead(number), verbs: ["approve"] as const })),
   ...Array.from({ length: 12 }, (_, number) => ({ who: lead(number, 1), verbs: ["approve"] as const })),
   ...Array.from({ length: 2 }, () => ({ who: aliceWhoLeads, verbs: ["approve"] as const })),
-  ...Array.from({ length: 6 }, () => ({ who: TestPolicy.requester, verbs: ["cancel", "revoke"] as const })),
   ...Array.from({ length: 6 }, () => ({ who: TestPolicy.admin, verbs: ["revoke"] as const }))
 ]
 
@@ -122,6 +123,20 @@ const crowd = (options: {
         ),
       { concurrency: 8 }
     )
+    // What needs nobody comes back granted, whichever daemon is asked: the others let it do its own work.
+    const atOnce = yield* Effect.forEach(
+      Array.from({ length: 12 }, (_, number) => number),
+      (number) =>
+        Effect.map(
+          Daemons.answered(apiOf(number), alice, "POST", "/requests", {
+            provider: "mock",
+            role: "read-logs",
+            resourceScope: `project/${number}`,
+            durationSeconds: 3600
+          }),
+          ({ body }) => body["state"]
+        )
+    )
     const tokens = yield* Effect.promise(() => Promise.all(clients.map(({ who }) => place.people.token(who))))
 
     // All clients walk the same way, so that they meet.
@@ -133,7 +148,11 @@ const crowd = (options: {
           Effect.fnUntraced(function* ({ digest, id, number }) {
             const allowed = meeting[Math.floor(number / 2) % meeting.length] ?? []
             const verb = verbs.filter((one) => allowed.includes(one))[number % 3 === 0 ? 1 : 0] ?? verbs[0]
-            if (verb === undefined || !allowed.includes(verb)) return []
+            if (verb === undefined || !allowed.includes(verb)) {
+              // It has nothing to do here, and keeps pace.
+              yield* Daemons.answered(apiOf(client), tokens[client] ?? "", "GET", `/requests/${id}`)
+              return []
+            }
             if (verb === "revoke" && !allowed.includes("cancel"))
               yield* decided(apiOf(client), tokens[client] ?? "", id)
             const answer = yield* act(apiOf(client), tokens[client] ?? "", verb, id, digest)
@@ -156,6 +175,8 @@ const crowd = (options: {
     return {
       ...found,
       told,
+      logs: daemons.map((daemon) => daemon.log()).join(""),
+      atOnce: atOnce.filter((state) => state === "ACTIVE").length,
       grants,
       deadlocks: Number(database?.deadlocks ?? 0),
       bad: [...found.bad, ...contradictions(found, told)]
@@ -189,14 +210,14 @@ const contradictions = (found: Judge.Findings, told: ReadonlyArray<Told>): Reado
   return bad
 }
 
-const summary = ({ bad, deadlocks, grants, requests, told }: Awaited<ReturnType<typeof crowd>>) => {
+const summary = ({ atOnce, bad, deadlocks, grants, requests, told }: Awaited<ReturnType<typeof crowd>>) => {
   const states = Object.entries(Object.groupBy(requests, (request) => request.state))
     .map(([state, some]) => `${some?.length} ${state}`)
     .join(", ")
   const answers = Object.entries(Object.groupBy(told, (one) => `${one.status} ${one.code}`.trim()))
     .map(([answer, some]) => `${some?.length} ${answer}`)
     .join(", ")
-  return `${told.length} acts on ${requests.length} requests (${states}; ${answers}), ${grants} grants, ${deadlocks} deadlocks, ${bad.length} bad`
+  return `${told.length} acts on ${requests.length} requests (${states}; ${answers}), ${grants} grants, ${atOnce} of 12 at once, ${deadlocks} deadlocks, ${bad.length} bad`
 }
 
 /** For machines that are busy with something else, in milliseconds. */
@@ -213,7 +234,8 @@ onPostgres("fifty clients on the same requests", () => {
         console.log(summary(result))
         expect(result.bad).toEqual([])
         expect(result.deadlocks).toBe(0)
-        expect(result.told.filter((one) => ![200, 403, 409].includes(one.status))).toEqual([])
+        const undocumented = result.told.filter((one) => ![200, 403, 409].includes(one.status))
+        expect(undocumented, result.logs.slice(0, 20_000)).toEqual([])
         // The platform was asked once for each grant, also for one that was revoked while it was asked.
         expect(result.grants).toBe(result.truth.length)
         expect(result.truth.every((grant) => grant.lives === 1)).toBe(true)
