@@ -1,4 +1,18 @@
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+/** Files that mostly wait for processes: begun first, they do not keep the other worker idle at the end. */
+const longest = ["test/demo.test.ts", "/crash/Kill.test.ts", "/crash/Embedded.test.ts", "/crash/Stop.test.ts"]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = longest.findIndex((end) => moduleId.endsWith(end))
+      return at < 0 ? longest.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
 
 /**
  * One run over every workspace package, plus the project `repository`: the tests in `test/` that look at the
@@ -11,6 +25,7 @@ export default defineConfig({
   test: {
     projects: ["packages/*", "examples/*", "policies", { extends: "./vitest.shared.ts", test: { name: "repository" } }],
     globalSetup: ["./test/support/global-setup.ts"],
-    maxWorkers: 2
+    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst }
   }
 })
