@@ -17,7 +17,7 @@ class LongestFirst extends BaseSequencer {
 /**
  * One run over every workspace package, plus the project `repository`: the tests in `test/` that look at the
  * repository as a whole. `globalSetup` runs once per run, before any project; what it provides, every test can
- * `inject`. Two workers, because two cores are the smallest machine that we promise to be pleasant on.
+ * `inject`.
  */
 export default defineConfig({
   // Global setups load in an environment of vitest's own: it needs to be told where workspace imports lead, too.
@@ -25,7 +25,6 @@ export default defineConfig({
   test: {
     projects: ["packages/*", "examples/*", "policies", { extends: "./vitest.shared.ts", test: { name: "repository" } }],
     globalSetup: ["./test/support/global-setup.ts"],
-    maxWorkers: 2,
     sequence: { sequencer: LongestFirst }
   }
 })

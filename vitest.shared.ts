@@ -7,6 +7,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
-    hookTimeout: 120_000
+    hookTimeout: 120_000,
+    // Two cores are the smallest machine that we promise to be pleasant on. Said here, for every project: what the root
+    // says of it does not reach them, and the default is one less than the cores.
+    maxWorkers: 2
   }
 })

@@ -89,10 +89,10 @@ const make = Effect.gen(function* () {
           ? { ...by, email: null, kind: "human" as const }
           : Records.actorOf(who.principal)
     return Effect.andThen(
-      transitions.commit({
-        now: facts.now,
-        records: [Records.plain(actor, "policy.refused", "refused", Records.refusalDetails(refusal))]
-      }),
+      transitions.state(
+        [Records.plain(actor, "policy.refused", "refused", Records.refusalDetails(refusal))],
+        facts.now
+      ),
       Effect.fail(refusal)
     )
   }

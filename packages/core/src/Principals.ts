@@ -149,17 +149,17 @@ const make = Effect.gen(function* () {
     refusal: Refused
   ) =>
     Effect.andThen(
-      transitions.commit({
-        now: facts.now,
-        records: [
+      transitions.state(
+        [
           Records.plain(
             "principal" in by ? Records.actorOf(by.principal) : { ...by, email: null, kind: "human" },
             action,
             "refused",
             Records.refusalDetails(refusal)
           )
-        ]
-      }),
+        ],
+        facts.now
+      ),
       Effect.fail(refusal)
     )
 

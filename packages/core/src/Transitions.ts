@@ -114,6 +114,11 @@ export class Transitions extends Context.Service<
       readonly records: ReadonlyArray<AuditRecord>
       readonly jobs?: ReadonlyArray<NewJob>
     }) => Effect.Effect<Receipt, StepConflict | Unavailable>
+    /**
+     * A step that guards nothing and changes nothing: it says what was. Only the clock can refuse it, when it waited
+     * for longer than a step may (`Step.now`): then it is said with a later instant. `now` where one was read already.
+     */
+    readonly state: (records: ReadonlyArray<AuditRecord>, now?: Step["now"]) => Effect.Effect<Receipt, Unavailable>
     readonly facts: (query: FactsQuery) => Effect.Effect<StoredFacts, Unavailable>
   }
 >()("@jitsudo/core/Transitions") {}
@@ -174,19 +179,20 @@ export const layer: Layer.Layer<Transitions, never, Store | Settings> = Layer.ef
       })
     })
 
-    /** A refusal is recorded by a step of its own, without guards: it states what was, and changes nothing. */
-    const record = (now: Step["now"], one: AuditRecord) =>
-      commit({ now, records: [one] }).pipe(
-        Effect.catchTag("StepConflict", (conflict) =>
-          Effect.fail(
-            new Unavailable({
-              what: "contention",
-              message: `the ${conflict.conflict.kind} moved`,
-              retryAfterSeconds: 1
-            })
-          )
-        )
-      )
+    const state: Transitions["Service"]["state"] = Effect.fn("Transitions.state")(function* (records, read) {
+      let now = read ?? (yield* facts({})).now
+      for (let tries = 1; tries < attempts; tries++) {
+        const result = yield* Effect.result(commit({ now, records }))
+        if (Result.isSuccess(result)) return result.success
+        if (result.failure._tag !== "StepConflict") return yield* result.failure
+        now = (yield* facts({})).now
+      }
+      return yield* new Unavailable({
+        what: "contention",
+        message: "the store takes too long to write; nothing was done",
+        retryAfterSeconds: 1
+      })
+    })
 
     const attempt = Effect.fnUntraced(function* (transition: Transition) {
       const read = yield* facts(transition.query)
@@ -208,7 +214,7 @@ export const layer: Layer.Layer<Transitions, never, Store | Settings> = Layer.ef
       if (Result.isFailure(decided)) {
         const refusal = decided.failure
         const entry = refusal.audited ? refusalRecord(command, before, refusal) : undefined
-        if (entry !== undefined) yield* record(now, entry)
+        if (entry !== undefined) yield* state([entry], now)
         return yield* refusal
       }
 
@@ -275,7 +281,7 @@ export const layer: Layer.Layer<Transitions, never, Store | Settings> = Layer.ef
       })
     })
 
-    return Transitions.of({ run, commit, facts })
+    return Transitions.of({ run, commit, state, facts })
   })
 )
 

@@ -320,4 +320,16 @@ describe("a step", () => {
       })
     )
   )
+
+  it.effect("that only says what was refused is said with a later instant when it waited for too long", () =>
+    inRace(({ race, raced }) =>
+      Effect.gen(function* () {
+        const asked = yield* raced.elevations.request(ana, ask("admin"), origin)
+        race.before(records("request.approval_refused"), TestClock.adjust("10 seconds"))
+        const approval = raced.elevations.approve(ana, asked.id, yes(asked.digest))
+        assert.strictEqual(yield* refusalOf(approval), "self_decision")
+        assert.include(yield* actionsOf(asked.id), "request.approval_refused")
+      })
+    )
+  )
 })

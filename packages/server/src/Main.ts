@@ -130,17 +130,13 @@ const recordStart = (options: DaemonOptions, hash: string) =>
           cursor = page.nextCursor ?? undefined
         } while (cursor !== undefined)
       }
-      const { now } = yield* transitions.facts({})
-      yield* transitions.commit({
-        now,
-        records: [
-          Records.plain(Records.systemActor, "config.loaded", "success", {
-            configHash: hash,
-            version,
-            development: options.development
-          })
-        ]
-      })
+      yield* transitions.state([
+        Records.plain(Records.systemActor, "config.loaded", "success", {
+          configHash: hash,
+          version,
+          development: options.development
+        })
+      ])
     })
   )
 

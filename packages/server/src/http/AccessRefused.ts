@@ -10,13 +10,6 @@ export const refuseAccess = (
   action: Extract<AuditRecord.AuditAction, "access.refused" | "principal.refused" | "lock.refused"> = "access.refused"
 ): Effect.Effect<never, ElevationError.ElevationError> =>
   Effect.gen(function* () {
-    const { now } = yield* transitions.facts({})
-    yield* transitions
-      .commit({
-        now,
-        records: [Records.plain(Records.actorOf(by), action, "refused", Records.refusalDetails(refusal))]
-      })
-      // Nothing is guarded, so that nothing can be in the way.
-      .pipe(Effect.catchTag("StepConflict", (conflict) => Effect.die(conflict)))
+    yield* transitions.state([Records.plain(Records.actorOf(by), action, "refused", Records.refusalDetails(refusal))])
     return yield* refusal
   })

@@ -55,10 +55,9 @@ export const layer: Layer.Layer<RefusedLog, never, Transitions.Transitions> = La
     let spent = 0
 
     const write = (action: AuditRecord.AuditAction, details: AuditRecord.AuditRecord["details"]) =>
-      Effect.gen(function* () {
-        const { now } = yield* transitions.facts({})
-        yield* transitions.commit({ now, records: [Records.plain(anonymous, action, "refused", details)] })
-      }).pipe(Effect.catch((error) => Effect.logWarning(`a refusal could not be recorded: ${error._tag}`)))
+      transitions
+        .state([Records.plain(anonymous, action, "refused", details)])
+        .pipe(Effect.catch((error) => Effect.logWarning(`a refusal could not be recorded: ${error.message}`)))
 
     /** Begins a minute: what was only counted in the one before becomes entries. */
     const turn = (minute: number) =>
