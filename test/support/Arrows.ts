@@ -35,7 +35,19 @@ export const arrows: Readonly<Record<string, Row>> = {
     libraries: ["effect"],
     node: { "src/Sha256.ts": ["node:crypto"] }
   },
-  "@jitsudo/providers": { siblings: ["@jitsudo/core"], libraries: ["effect", "@aws-sdk/*"], node: true },
+  "@jitsudo/providers": {
+    siblings: ["@jitsudo/core"],
+    libraries: [
+      "effect",
+      "@aws-sdk/*",
+      "@azure/*",
+      "@microsoft/microsoft-graph-client",
+      "@google-cloud/*",
+      "google-auth-library",
+      "@kubernetes/client-node"
+    ],
+    node: true
+  },
   "@jitsudo/rego": {
     siblings: ["@jitsudo/core"],
     libraries: ["effect", "@open-policy-agent/opa-wasm"],

@@ -235,8 +235,7 @@ onPostgres("fifty clients on the same requests", () => {
         expect(result.bad).toEqual([])
         expect(result.deadlocks).toBe(0)
         const undocumented = result.told.filter((one) => ![200, 403, 409].includes(one.status))
-        const errors = result.logs.split("\n").filter((line) => line.includes('"level":"ERROR"'))
-        expect(undocumented, errors.join("\n").slice(0, 20_000)).toEqual([])
+        expect(undocumented, result.logs.slice(0, 20_000)).toEqual([])
         // The platform was asked once for each grant, also for one that was revoked while it was asked.
         expect(result.grants).toBe(result.truth.length)
         expect(result.truth.every((grant) => grant.lives === 1)).toBe(true)
