@@ -77,8 +77,6 @@ export const auditActions = [
   "access.refused",
   "config.loaded",
   "notification.failed",
-  "job.dead",
-  "audit.read",
   "audit.exported"
 ] as const
 

@@ -113,22 +113,14 @@ const recordStart = (options: DaemonOptions, hash: string) =>
       const transitions = yield* Transitions.Transitions
       const chain = yield* AuditChain.AuditChain
       if (!options.development) {
-        let cursor: string | undefined
-        do {
-          const page = yield* chain.query({
-            filter: { action: "config.loaded" },
-            limit: 500,
-            order: "oldest",
-            ...(cursor === undefined ? {} : { cursor })
+        // After a development start nothing but those that began at the same time can have written another one.
+        const starts = yield* chain.query({ filter: { action: "config.loaded" }, limit: 100, order: "newest" })
+        if (starts.items.some((entry) => entry.payload.includes('"development":true'))) {
+          return yield* new StartRefused({
+            message:
+              "this database was made by `jitsudod dev`: its people need no password and its policies are for trying out. Start `serve` on an empty database or data directory."
           })
-          if (page.items.some((entry) => entry.payload.includes('"development":true'))) {
-            return yield* new StartRefused({
-              message:
-                "this database was made by `jitsudod dev`: its people need no password and its policies are for trying out. Start `serve` on an empty database or data directory."
-            })
-          }
-          cursor = page.nextCursor ?? undefined
-        } while (cursor !== undefined)
+        }
       }
       yield* transitions.state([
         Records.plain(Records.systemActor, "config.loaded", "success", {
