@@ -11,6 +11,8 @@
  *    for a grant whose outcome is unknown (`reference` null) takes back whatever that attempt may have left.
  * 6. Grants are independent: ending one never cuts another off.
  * 7. An error says whether the call can have had an effect. `effect: "none"` is a promise.
+ * 8. `list` says of each mark whose it is, and gives all that `end` needs to take it back: the request may be one that
+ *    nobody here knows (another installation's, or one that a restored backup has forgotten).
  *
  * A provider never calls back into jitsudo and knows nothing of requests but what it is given.
  */
@@ -81,6 +83,12 @@ export interface Neighbour {
 export interface GrantRequest {
   /** `req_` + ULID: the idempotency key, and the mark that is left at the platform. */
   readonly requestId: string
+  /**
+   * Which jitsudo asks (`isInstallation`): a word to leave beside the request id wherever the platform has room for it
+   * (a label, a tag, a description), so that `list` can say whose a mark is. Several installations may share one account.
+   * Absent: leave none.
+   */
+  readonly installation?: string
   readonly grantee: Grantee
   readonly canonical: Canonical
   readonly checked: JsonObject
@@ -124,13 +132,45 @@ export interface Ended {
 
 export type Liveness = "active" | "ended" | "unknown"
 
-/** Something at the platform that carries our mark. */
+/**
+ * Something at the platform that carries our mark, whichever installation left it.
+ *
+ * Where no request is known for it, `end` and `inspect` are called with what stands here: its reference, and
+ * `canonical`, `grantee` and `checked` where they are given (otherwise an empty form, an empty name and no facts).
+ * `neighbours` are then those on `resourceKey`. So what a provider needs besides the reference it must give here.
+ */
 export interface Tagged {
   readonly requestId: string
+  /** As `resourceKey` would say. */
   readonly resourceKey: string
   readonly reference: JsonObject
   readonly notAfter: Time | null
+  /** As the mark says; null or absent where it names none. Only what names ours is taken back without being asked. */
+  readonly installation?: string | null
+  /** As far as the platform shows it; `durationSeconds` 0 where it does not. */
+  readonly canonical?: Canonical
+  readonly grantee?: Grantee
+  readonly checked?: JsonObject
 }
+
+/** A word for an installation: fits into labels, tags, titles and descriptions of every platform. */
+export const isInstallation = (word: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$/u.test(word)
+
+/** What `end` and `inspect` get for something that was found at the platform and that no request is known for. */
+export const endOfTagged = (
+  { canonical, checked, grantee, reference, requestId }: Tagged,
+  { neighbours, notAfter, now }: Pick<EndRequest, "notAfter" | "now" | "neighbours">
+): EndRequest => ({
+  requestId,
+  grantee: grantee ?? { issuer: "", subject: "", email: null },
+  canonical: canonical ?? { role: "", resourceScope: "", durationSeconds: 0 },
+  checked: checked ?? {},
+  reference,
+  notAfter,
+  why: "early",
+  now,
+  neighbours
+})
 
 export type ProviderReason =
   | "InvalidRole"
@@ -162,6 +202,26 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
   readonly retryAfterSeconds?: number
 }> {}
 
+/** What an operator wants to know of `diagnose`. */
+export interface Probe {
+  /** The right in question, as `parse` gave it; null: the connection alone. */
+  readonly canonical: Canonical | null
+  /** Who would get it; null where the operator named nobody. */
+  readonly grantee: Grantee | null
+}
+
+/** One thing that was looked at, for an operator who sets a provider up. Never a secret. */
+export interface Finding {
+  /** What was looked at, in a few words: `credentials`, `sts:AssumeRole on arn:aws:iam::111122223333:role/jitsudo-x`. */
+  readonly what: string
+  /** Null: it cannot be known without writing something. */
+  readonly ok: boolean | null
+  /** The permission that is missing, as the platform spells it in its policies; null where none is, or none is known. */
+  readonly missing: string | null
+  /** What to do about it, or what was found (`signed in as arn:...`); empty where `what` says all. */
+  readonly hint: string
+}
+
 export interface Provider {
   /** Lower-case, URL-safe, stable across versions: `aws`, `kubernetes`, `mock`. */
   readonly name: string
@@ -177,6 +237,13 @@ export interface Provider {
   readonly inspect: (request: EndRequest) => Effect.Effect<Liveness, ProviderError>
   /** Everything that carries our mark. Empty where `capabilities.listing` is false. */
   readonly list: () => Effect.Effect<ReadonlyArray<Tagged>, ProviderError>
+  /**
+   * For `jitsudod provider check`: whether the credentials work, who they are, and which permissions are missing.
+   * Must write nothing; what cannot be known without writing is a finding with `ok` null. It looks at everything it can
+   * and goes on after a finding that is not ok; a failure counts as one finding more. Absent: `Diagnosis` goes by
+   * `parse`, `check`, `list` and `inspect` alone.
+   */
+  readonly diagnose?: (probe: Probe) => Effect.Effect<ReadonlyArray<Finding>, ProviderError>
 }
 
 /** The providers that this process may use, by name. */

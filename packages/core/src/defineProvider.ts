@@ -20,10 +20,12 @@ import {
   type Capabilities,
   type Checked,
   type EndRequest,
+  type Finding,
   type Granted,
   type Grantee,
   type GrantRequest,
   type Liveness,
+  type Probe,
   type Provider,
   ProviderError,
   type ProviderReason,
@@ -74,6 +76,8 @@ export interface ProviderDefinition {
   readonly inspect?: (request: EndRequest, signal: AbortSignal) => Promise<Liveness>
   /** Required when `capabilities.listing` is true. */
   readonly list?: (signal: AbortSignal) => Promise<ReadonlyArray<Tagged>>
+  /** For `jitsudod provider check`; must write nothing. Default: what `check`, `list` and `inspect` show. */
+  readonly diagnose?: (probe: Probe, signal: AbortSignal) => Promise<ReadonlyArray<Finding>>
   /** Longest time for one call; default 30. */
   readonly timeoutSeconds?: number
 }
@@ -218,7 +222,12 @@ export const defineProvider = (definition: ProviderDefinition): Provider => {
     list: () =>
       definition.list === undefined
         ? Effect.succeed([])
-        : call("list", async (signal) => (await definition.list?.(signal)) ?? [])
+        : call("list", async (signal) => (await definition.list?.(signal)) ?? []),
+    ...(definition.diagnose === undefined
+      ? {}
+      : {
+          diagnose: (probe) => call("diagnose", async (signal) => (await definition.diagnose?.(probe, signal)) ?? [])
+        })
   }
 }
 
