@@ -170,6 +170,7 @@ const make = Effect.gen(function* () {
       provider,
       provider.grant({
         requestId: before.id,
+        ...(settings.installation === null ? {} : { installation: settings.installation }),
         grantee: before.requester,
         canonical: {
           role: before.asked.role,

@@ -33,6 +33,11 @@ export interface DomainSettings {
   readonly endAttentionSeconds: number
   /** A reconciliation orphan is taken back when it was seen for this long. */
   readonly orphanGraceSeconds: number
+  /**
+   * Which jitsudo this is (`Provider.isInstallation`): all processes on one database have the same word, no two databases
+   * do. It is left in every mark. Null: none is left, and nothing that no request here knows is ever taken back unasked.
+   */
+  readonly installation: string | null
   /** Names of the configured alert channels; break-glass is refused while there is none. */
   readonly alertChannels: ReadonlyArray<string>
 }
@@ -54,6 +59,7 @@ export const defaults: DomainSettings = {
   maxUnknownAttempts: 3,
   endAttentionSeconds: 600,
   orphanGraceSeconds: 300,
+  installation: null,
   alertChannels: []
 }
 

@@ -42,6 +42,7 @@ export interface Options {
 /** One grant as the platform holds it. */
 export interface HeldGrant {
   readonly requestId: string
+  readonly installation: string | null
   readonly resourceKey: string
   readonly canonical: Canonical
   readonly grantee: Grantee
@@ -200,6 +201,7 @@ export const make = (options: Options = {}): MemoryProvider => {
     const issuedAt = clock
     const row: Row = {
       requestId: request.requestId,
+      installation: request.installation ?? null,
       resourceKey: resourceKey(request.canonical, request.grantee),
       canonical: request.canonical,
       grantee: request.grantee,
@@ -306,7 +308,11 @@ export const make = (options: Options = {}): MemoryProvider => {
               requestId: row.requestId,
               resourceKey: row.resourceKey,
               reference: { grant: row.requestId },
-              notAfter: row.notAfter
+              notAfter: row.notAfter,
+              installation: row.installation,
+              canonical: row.canonical,
+              grantee: row.grantee,
+              checked: { role: row.canonical.role }
             }))
         })
       )

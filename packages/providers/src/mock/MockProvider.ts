@@ -227,7 +227,8 @@ export const make = (config: MockConfig): Mock => {
             subject: request.grantee.subject,
             issuedAt: request.now,
             notAfter: Time.plusSeconds(request.now, request.canonical.durationSeconds),
-            token: randomBytes(18).toString("base64url")
+            token: randomBytes(18).toString("base64url"),
+            ...(request.installation === undefined ? {} : { installation: request.installation })
           })
           const grant = state.grants().get(request.requestId)
           if (grant === undefined) throw new Error(`the mock lost ${request.requestId} between writing and reading`)
@@ -266,7 +267,8 @@ export const make = (config: MockConfig): Mock => {
               requestId: grant.requestId,
               resourceKey: grant.resourceKey,
               reference: { mock: grant.requestId },
-              notAfter: grant.notAfter
+              notAfter: grant.notAfter,
+              installation: grant.installation ?? null
             }))
           )
         )

@@ -21,6 +21,8 @@ export interface MockGrant {
   readonly issuedAt: Time.Time
   readonly notAfter: Time.Time
   readonly token: string
+  /** Which jitsudo it was granted for; absent where none was named. */
+  readonly installation?: string
   /** Null while nobody ended it. */
   readonly endedAt: Time.Time | null
   /** 2 or more: a grant took effect after an end. */
