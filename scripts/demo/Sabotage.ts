@@ -91,7 +91,7 @@ export const sabotages: Readonly<Record<number, Sabotage>> = {
   },
   6: {
     what: "AWS refuses to let the daemon assume the role",
-    wire: { door: "faults", body: { action: "sts:AssumeRole", fault: { kind: "deny" }, times: 1000 } }
+    wire: { door: "faults", body: { operation: "sts:AssumeRole", fault: { kind: "deny" }, times: 1000 } }
   },
   7: {
     what: "a CLI that hands the credentials to its child on the command line",
@@ -99,7 +99,7 @@ export const sabotages: Readonly<Record<number, Sabotage>> = {
   },
   8: {
     what: "AWS takes denials and does not enforce them",
-    wire: { door: "consistency", body: { calls: 1_000_000 } }
+    wire: { door: "lag", body: { calls: 1_000_000 } }
   },
   9: {
     what: "an administrator applies a policy that asks people about read-only roles, too",

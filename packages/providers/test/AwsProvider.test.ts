@@ -162,7 +162,7 @@ describe("a session of the provider aws", () => {
     Effect.gen(function* () {
       const { wire, provider } = yield* started()
       const session = sessionOf(wire, yield* provider.grant(grantOf(wire, 1)))
-      wire.setConsistencyDelay(2)
+      wire.setLag(2)
       yield* provider.end(endOf(wire, 1))
       const seen: Array<string> = []
       for (let call = 0; call < 4; call += 1) seen.push(yield* Effect.promise(session.listRoles))
@@ -356,7 +356,7 @@ describe("the denial", () => {
       const { note } = yield* provider.end(endOf(wire, 1, { neighbours }))
       assert.include(note ?? "", "quota")
       assert.deepStrictEqual(livingIds(wire), [])
-      const outcomes = wire.calls().filter(({ action }) => action === "iam:PutRolePolicy")
+      const outcomes = wire.calls().filter(({ operation }) => operation === "iam:PutRolePolicy")
       assert.deepStrictEqual(
         outcomes.map(({ outcome }) => outcome),
         ["LimitExceeded", "ok"]
@@ -413,7 +413,7 @@ describe("permissions", () => {
       yield* provider.list()
       yield* provider.end(endOf(wire, 1, { reference: granted.reference }))
       assert.deepStrictEqual(
-        wire.calls().map(({ action, outcome }) => [action, outcome]),
+        wire.calls().map(({ operation, outcome }) => [operation, outcome]),
         [
           ["sts:AssumeRole", "ok"],
           ["iam:PutRolePolicy", "ok"]

@@ -225,7 +225,7 @@ describe("the wire server", () => {
       assert.notMatch(state, /secretAccessKey|sessionToken/u)
       const post = (path: string, body: object) =>
         Effect.promise(async () => (await fetch(url + path, { method: "POST", body: JSON.stringify(body) })).json())
-      yield* post("/_wire/faults", { action: "sts:GetCallerIdentity", fault: { kind: "deny" }, times: 1 })
+      yield* post("/_wire/faults", { operation: "sts:GetCallerIdentity", fault: { kind: "deny" }, times: 1 })
       assert.strictEqual(yield* refusal(sts.send(new GetCallerIdentityCommand({}))), "AccessDenied")
       yield* post("/_wire/advance", { seconds: 7200 })
       const later = yield* Effect.promise(async () => (await fetch(`${url}/_wire/state`)).json())

@@ -4,7 +4,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { assert, describe, it } from "vitest"
-import * as WirePolicy from "../src/testing/WirePolicy.ts"
+import * as WirePolicy from "../src/testing/aws/WirePolicy.ts"
 
 const start = 1_800_000_000_000
 const revokedOf = (offsets: ReadonlyArray<number>): ReadonlyArray<RevocationPolicy.Revoked> =>

@@ -3,7 +3,7 @@
  * daemon's made-up keys) and serves until it gets SIGTERM or SIGINT, or its standard input ends.
  *
  * An argument names a JSON file with `identities` and `roles` as `AwsWire.start` takes them; without one there is the
- * demo's account. `GET /_wire/state`, `POST /_wire/faults`, `POST /_wire/advance` and `POST /_wire/consistency` are its
+ * demo's account. `GET /_wire/state`, `POST /_wire/faults`, `POST /_wire/advance` and `POST /_wire/lag` are its
  * door for tests.
  */
 import { readFileSync } from "node:fs"

@@ -85,7 +85,7 @@ const sleepOver = (sabotage?: Fault) =>
     sleeper.child.kill("SIGCONT")
     yield* Fiber.join(caller)
     yield* Effect.provide(Judge.quiet(), admin)
-    const writes = wire.calls().filter((call) => call.action === "iam:PutRolePolicy" && call.outcome === "ok").length
+    const writes = wire.calls().filter((call) => call.operation === "iam:PutRolePolicy" && call.outcome === "ok").length
     return { alive: wire.liveSessions().map((session) => session.sessionName), neighbour, writes }
   }).pipe(Effect.scoped, Effect.runPromise)
 

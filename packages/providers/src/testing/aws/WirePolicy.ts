@@ -105,5 +105,26 @@ export const denies = (policy: Policy, action: string, facts: SessionFacts): boo
       )
   )
 
+/** A policy of an identity: without conditions, which this server evaluates for sessions only. */
+export const parseIdentity = (document: string): Policy => {
+  const policy = parse(document)
+  if (statementsOf(policy).some(({ Condition }) => Condition !== undefined)) {
+    throw new Error("conditions in an identity's policy are not understood")
+  }
+  return policy
+}
+
+/** Whether an identity's policy allows this action on this resource. */
+export const allows = (policy: Policy, action: string, resource: string): boolean => {
+  const hits = (effect: "Allow" | "Deny"): boolean =>
+    statementsOf(policy).some(
+      (statement) =>
+        statement.Effect === effect &&
+        all(statement.Action).some((pattern) => isLike(pattern.toLowerCase(), action.toLowerCase())) &&
+        all(statement.Resource).some((pattern) => isLike(pattern, resource))
+    )
+  return hits("Allow") && !hits("Deny")
+}
+
 /** Characters that count against a quota: all but white space. */
 export const sizeOf = (document: string): number => document.replace(/\s/gu, "").length
