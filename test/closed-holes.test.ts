@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest"
 import { exists, read } from "./support/Sources.ts"
 
 interface Row {
+  /** `D-01`, `P1`, and `provider P1` for those under the heading "Providers". */
   readonly id: string
   readonly status: string
   readonly tests: ReadonlyArray<{ readonly path: string; readonly title: string }>
@@ -13,11 +14,14 @@ interface Row {
   readonly rest: string
 }
 
-const rowsIn = (text: string): ReadonlyArray<Row> =>
-  text.split("\n").flatMap((line) => {
+const rowsIn = (text: string): ReadonlyArray<Row> => {
+  let prefix = ""
+  return text.split("\n").flatMap((line) => {
+    if (line.startsWith("## ")) prefix = line === "## Providers" ? "provider " : ""
     const cells = line.split(/(?<!\\)\|/u).map((cell) => cell.trim())
-    const [, id = "", , , status = "", tests = ""] = cells
-    if (!/^[DP]-?\d+$/u.test(id)) return []
+    const [, number = "", , , status = "", tests = ""] = cells
+    if (!/^[DP]-?\d+$/u.test(number)) return []
+    const id = prefix + number
     const links = [...tests.matchAll(/`([^`#]+)#([^`]+)`/gu)]
     return [
       {
@@ -28,10 +32,12 @@ const rowsIn = (text: string): ReadonlyArray<Row> =>
       }
     ]
   })
+}
 
 const holes: ReadonlyArray<string> = [
   ...Array.from({ length: 99 }, (_, index) => `D-${String(index + 1).padStart(2, "0")}`),
-  ...Array.from({ length: 25 }, (_, index) => `P${index + 1}`)
+  ...Array.from({ length: 25 }, (_, index) => `P${index + 1}`),
+  ...Array.from({ length: 32 }, (_, index) => `provider P${index + 1}`)
 ]
 
 const isTestFile = (path: string): boolean => /\.test\.ts$|^packages\/core\/src\/testing\/[A-Z]\w+\.ts$/u.test(path)
@@ -73,8 +79,17 @@ describe("docs/spec/closed-holes.md", () => {
     expect(faultsIn(page, (path) => (exists(path) ? read(path) : undefined))).toEqual([])
   })
 
-  const made = (change: (lines: ReadonlyArray<string>) => ReadonlyArray<string>): string =>
-    change(holes.map((id) => `| ${id} | what | how | closed | \`a.test.ts#shows it\` |`)).join("\n")
+  const rowOf = (id: string): string => `| ${id} | what | how | closed | \`a.test.ts#shows it\` |`
+  const ofProviders = holes.filter((id) => id.startsWith("provider "))
+  const underProviders = (ids: ReadonlyArray<string>): ReadonlyArray<string> => [
+    "## Providers",
+    ...ids.map((id) => rowOf(id.replace("provider ", "")))
+  ]
+  const made = (
+    change: (lines: ReadonlyArray<string>) => ReadonlyArray<string>,
+    providers: ReadonlyArray<string> = ofProviders
+  ): string =>
+    [...change(holes.filter((id) => !ofProviders.includes(id)).map(rowOf)), ...underProviders(providers)].join("\n")
   const files = (path: string) => (path === "a.test.ts" ? 'it("shows it", () => {})' : undefined)
   const replaced = (id: string, status: string, tests: string) =>
     made((lines) =>
@@ -95,6 +110,7 @@ describe("docs/spec/closed-holes.md", () => {
   it.each([
     ["a row that is missing", made((lines) => lines.slice(1)), "D-01 has 0 rows"],
     ["a row that is double", made((lines) => [...lines, ...lines.slice(0, 1)]), "D-01 has 2 rows"],
+    ["a provider's row that is missing", made((lines) => lines, ofProviders.slice(1)), "provider P1 has 0 rows"],
     ["a number that is none", made((lines) => [...lines, "| D-100 | w | h | closed | |"]), "D-100 is no hole"],
     ["closed without a test", replaced("D-07", "closed", ""), "D-07 is closed without a test"],
     ["a status of its own", replaced("D-07", "mostly", ""), 'D-07: unknown status "mostly"'],
