@@ -99,5 +99,5 @@ export const describe = (verdict: Verdict): string => {
     return `Chain broken: entry ${verdict.seq} ${meanings[verdict.why]} (${verdict.why}): expected ${expected}, found ${found}`
   }
   const redacted = verdict.redacted === 0 ? "" : `, ${counted(verdict.redacted, "text", "texts")} redacted`
-  return `Chain intact: ${counted(verdict.entries, "event", "events")} verified${redacted}; head ${verdict.head.seq} ${verdict.head.hash}`
+  return `Chain intact: ${counted(verdict.entries, "event", "events")} verified${redacted}; head ${verdict.head.seq}:${verdict.head.hash}`
 }

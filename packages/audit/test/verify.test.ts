@@ -232,7 +232,7 @@ describe("the answer", () => {
       const log = yield* honestLog
       const intact = yield* online([...log.slice(0, 1), { ...at(log, 2), texts: [] }])
       const hash = at(log, 2).hash
-      assert.strictEqual(inWords(intact), `Chain intact: 2 events verified, 1 text redacted; head 2 ${hash}`)
+      assert.strictEqual(inWords(intact), `Chain intact: 2 events verified, 1 text redacted; head 2:${hash}`)
       assert.strictEqual(exitCodeOf(intact), 0)
       const broken = yield* online(log.toSpliced(4, 1))
       assert.strictEqual(inWords(broken), "Chain broken: entry 5 is missing (missing): expected entry 5, found entry 6")

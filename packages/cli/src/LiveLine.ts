@@ -11,6 +11,8 @@ import { cut, paintFor, safe } from "./Terminal.ts"
 export type Saying = (now: number) => ReadonlyArray<string>
 
 export interface LiveLine {
+  /** Whether it is written over. Elsewhere every news is a line that stays. */
+  readonly isLive: boolean
   readonly show: (saying: Saying) => Effect.Effect<void>
   /** Makes room for a line of the answer. */
   readonly clear: Effect.Effect<void>
@@ -33,10 +35,11 @@ export const make = Effect.gen(function* () {
   const paint = paintFor(io, "stderr")
   const saying = yield* Ref.make<Saying>(() => [])
 
-  if (quiet) return { show: () => Effect.void, clear: Effect.void } satisfies LiveLine
+  if (quiet) return { isLive: false, show: () => Effect.void, clear: Effect.void } satisfies LiveLine
   if (!io.isTty.stderr || io.env["TERM"] === "dumb") {
     const said = yield* Ref.make("")
     return {
+      isLive: false,
       clear: Effect.void,
       // A countdown is no news: only the first part and what people must do.
       show: (next) =>
@@ -58,6 +61,7 @@ export const make = Effect.gen(function* () {
   yield* Effect.acquireRelease(io.err(hideCursor), () => io.err(clearLine + showCursor))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("1 second"), draw)))
   return {
+    isLive: true,
     show: (next) => Effect.andThen(Ref.set(saying, next), draw),
     clear: io.err(clearLine)
   } satisfies LiveLine

@@ -341,6 +341,35 @@ describe("administration", () => {
     assert.match(gone.out, /process +DOWN +cannot reach .*connection refused/u)
     assert.match((await home.run(["server", "version"])).out, /Server +9\.9\.9 \(development/u)
   })
+
+  it("tells that the daemon is there when its probes are served elsewhere, and that it cannot say more", async () => {
+    // As a daemon with server.metrics_addr does, and as something does that is no daemon.
+    const elsewhere = (isDaemon: boolean) =>
+      createServer((incoming, response) => {
+        const problem = { status: 404, code: "not_found", title: "There is no such path", hint: "see /docs" }
+        const version = { version: "9.9.9", apiVersions: ["v1alpha1"], development: false }
+        const isFound = isDaemon && incoming.url?.endsWith("/version") === true
+        response.writeHead(isFound ? 200 : 404, { "content-type": "application/json" })
+        response.end(JSON.stringify(isFound ? version : problem))
+      })
+    for (const [isDaemon, code, told] of [
+      [true, 0, /process +UP[\s\S]*readiness +UNKNOWN +.*server\.metrics_addr/u],
+      [false, 1, /process +DOWN +There is no such path/u]
+    ] as const) {
+      const server = elsewhere(isDaemon)
+      await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening))
+      try {
+        const address = server.address()
+        const port = typeof address === "object" && address !== null ? address.port : 0
+        const status = await home.run(["server", "status", "--server", `http://127.0.0.1:${port}`])
+        assert.match(status.out, told)
+        assert.strictEqual(status.code, code)
+      } finally {
+        server.closeAllConnections()
+        server.close()
+      }
+    }
+  })
 })
 
 describe("a hostile reason", () => {

@@ -186,4 +186,23 @@ describe("status --watch", () => {
       [...new Set(versions)].toSorted((a, b) => a - b)
     )
   })
+  it.each([
+    ["off a terminal", {}],
+    ["at a terminal that cannot write over a line", { tty: true, env: { TERM: "dumb" } }]
+  ] as const)("says each state once %s", async (_, options) => {
+    const asked = await alice.run([...asking.slice(0, -1), "-q"])
+    const id = asked.out.trim()
+    const watching = alice.run(["status", id, "--watch"], options)
+    await bob.run(["approve", id, "--yes"])
+    await alice.run(["revoke", id])
+    const { code, err, out } = await watching
+    assert.strictEqual(code, 0)
+    assert.strictEqual(err, "")
+    const states = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => / is ([A-Z]+)/u.exec(line)?.[1])
+    assert.strictEqual(states.at(-1), "REVOKED")
+    assert.deepStrictEqual(states, [...new Set(states)])
+  })
 })

@@ -3,6 +3,7 @@ import type { Dto } from "@jitsudo/client"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as Daemon from "../Daemon.ts"
 import { follow } from "../Follow.ts"
@@ -36,22 +37,27 @@ const one = Effect.fn("status.one")(function* (daemon: Daemon.Daemon, id: string
   yield* answer(request, { ids, text: RequestView.detail })
 })
 
-/** Every state as it comes: a line for people, a document for programs. */
+/** Every state as it comes: a line for people where it says something new, a document for programs. */
 const watch = Effect.fn("status.watch")(function* (daemon: Daemon.Daemon, id: string) {
   const io = yield* Io
   const { format, quiet } = yield* Invocation
   const line = yield* LiveLine.make
+  const last = yield* Ref.make("")
   yield* follow(daemon, id).pipe(
     Stream.runForEach((request) =>
       Effect.gen(function* () {
         if (format === "json") return yield* io.out(`${JSON.stringify(JSON.parse(yield* encoded(request, "json")))}\n`)
         if (format === "yaml") return yield* io.out(`---\n${yield* encoded(request, "yaml")}`)
         const now = yield* Clock.currentTimeMillis
-        yield* line.clear
-        const said = quiet ? request.state : RequestView.stateLine(request, now)
-        yield* io.out(`${new Date(now).toISOString().slice(11, 19)}  ${safe(said)}\n`)
-        // A countdown only where somebody looks: elsewhere the lines are the news.
-        if (io.isTty.stderr) yield* line.show(RequestView.waiting(request))
+        const sayAt = (instant: number) => (quiet ? request.state : RequestView.stateLine(request, instant))
+        // Time that goes by is no news, and neither is a version that people see nothing of.
+        const news = sayAt(Date.parse(request.createdAt))
+        if ((yield* Ref.getAndSet(last, news)) !== news) {
+          yield* line.clear
+          yield* io.out(`${new Date(now).toISOString().slice(11, 19)}  ${safe(sayAt(now))}\n`)
+        }
+        // A countdown only where it is written over: elsewhere the lines of the answer are the news.
+        if (line.isLive) yield* line.show(RequestView.waiting(request))
       })
     )
   )
