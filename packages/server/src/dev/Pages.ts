@@ -40,7 +40,7 @@ const page = (title: string, body: string): string => `<!DOCTYPE html>
 <main>
 <h1>${escape(title)}</h1>
 ${body}
-<p class="notice">This is the development issuer of <strong>jitsudod dev</strong>. It asks for no password: whoever reaches this page on this machine may be anybody below. It is for trying jitsudo, never for real access.</p>
+<p class="notice">This is the development issuer of <strong>jitsudod dev</strong>. It asks for no password: whoever reaches this page on this machine may be anybody that it names. It is for trying jitsudo, never for real access.</p>
 </main>
 </body>
 </html>
