@@ -34,6 +34,7 @@ const mistakes: ReadonlyArray<{
     objects: [
       "overlapping grants of one right to one person are independent",
       "back-to-back grants of one right never cut each other off",
+      "an extension goes on where the grant before it ends, whatever becomes of that one",
       "grants and endings of different rights may run side by side",
       "hostile reasons, metadata and names neither break a grant nor blend two",
       "ending what was never granted is confirmed",
@@ -62,7 +63,10 @@ const mistakes: ReadonlyArray<{
               neighbours: request.neighbours.map((one) => ({ ...one, state: "ended" }))
             })
     }),
-    objects: ["back-to-back grants of one right never cut each other off"]
+    objects: [
+      "back-to-back grants of one right never cut each other off",
+      "an extension goes on where the grant before it ends, whatever becomes of that one"
+    ]
   },
   {
     lie: "takes a repeated grant for a new one",

@@ -285,6 +285,31 @@ const sentences: ReadonlyArray<Sentence> = [
       })
   ),
 
+  sentence(
+    "an extension goes on where the grant before it ends, whatever becomes of that one",
+    ["live", "advance"],
+    ({ fixture, desk, advance }) =>
+      Effect.gen(function* () {
+        const [before, extension] = [desk.newId(), desk.newId()]
+        const half = Math.floor(fixture.asks[0].durationSeconds / 2)
+        const first = yield* desk.grant(before)
+        yield* advance(half)
+        const next = yield* desk.grant(extension)
+        yield* desk.expect(
+          next.notAfter > first.notAfter,
+          `an extension that ends after ${first.notAfter}`,
+          spoken(next.notAfter)
+        )
+        yield* desk.expectLive(before, "although it was extended")
+        yield* advance(fixture.asks[0].durationSeconds - half + 1 + fixture.toleranceSeconds)
+        yield* desk.end(before, { why: "expired" })
+        yield* desk.expectLive(extension, "after the grant that it extends expired and was ended")
+        yield* desk.expectGone(before, "when its own time was over")
+        yield* desk.end(extension)
+        yield* desk.expectGone(extension, "after its own ending")
+      })
+  ),
+
   sentence("grants and endings of different rights may run side by side", ["live"], ({ fixture, desk }) =>
     Effect.gen(function* () {
       const asked = Array.from({ length: 12 }, (_, index) => ({
@@ -537,6 +562,73 @@ const sentences: ReadonlyArray<Sentence> = [
           yield* desk.expectGone(staying, "after its ending by the listed reference")
         }
       })
+  ),
+
+  sentence("`list` finds every grant once, however many pages there are", ["live"], ({ fixture, desk }) =>
+    Effect.gen(function* () {
+      if (fixture.smallPages !== undefined) yield* fixture.smallPages
+      const ids = Array.from({ length: 12 }, desk.newId)
+      for (const [index, id] of ids.entries()) {
+        yield* desk.grant(id, { ask: fixture.asks[index % fixture.asks.length] ?? fixture.asks[0] })
+      }
+      const listed = yield* desk.list
+      for (const id of fixture.provider.capabilities.listing ? ids : []) {
+        const count = listed.filter((one) => one.requestId === id).length
+        yield* desk.expect(count === 1, "each of twelve grants, once", `one of them ${count} times`)
+      }
+    })
+  ),
+
+  sentence(
+    "what `list` found is ended by what it says of it, by one who knows nothing else",
+    ["live"],
+    ({ fixture, desk }) =>
+      Effect.gen(function* () {
+        const [lost, staying] = [desk.newId(), desk.newId()]
+        yield* desk.grant(lost)
+        yield* desk.grant(staying)
+        const listed = yield* desk.list
+        for (const one of listed.filter(({ requestId }) => requestId === lost)) {
+          const alive = yield* desk.inspectListed(one)
+          yield* desk.expect(alive !== "ended", "not `ended` for what is alive", alive)
+          yield* desk.endListed(one)
+          yield* desk.expectGone(lost, "after its ending by what was listed")
+          yield* desk.expectLive(staying, "although another was ended by what was listed")
+          const gone = yield* desk.inspectListed(one)
+          const { inspection } = fixture.provider.capabilities
+          yield* desk.expect(inspection ? gone === "ended" : gone !== "active", "`ended` for what was ended", gone)
+        }
+      })
+  ),
+
+  sentence("a mark names the installation that left it, or none", ["live"], ({ desk }) =>
+    Effect.gen(function* () {
+      const owners = new Map<string, string | null>()
+      for (const installation of ["here", "there-2", null]) {
+        const id = desk.newId()
+        owners.set(id, installation)
+        yield* desk.grant(id, installation === null ? {} : { installation })
+      }
+      for (const { installation = null, requestId } of yield* desk.list) {
+        const owner = owners.get(requestId) ?? null
+        yield* desk.expect(
+          installation === null || installation === owner,
+          owner === null ? "no installation" : `the installation ${owner}, or none`,
+          JSON.stringify(installation)
+        )
+      }
+    })
+  ),
+
+  sentence("what reads do not show yet is not said to have ended", ["live", "hide"], ({ fixture, desk }) =>
+    Effect.gen(function* () {
+      const id = desk.newId()
+      if (fixture.hide !== null) yield* fixture.hide
+      yield* desk.grant(id)
+      const seen = yield* desk.inspect(id)
+      yield* desk.expect(seen !== "ended", "`active` or `unknown` of a grant that reads do not show yet", seen)
+      yield* desk.expectLive(id, "after it was inspected")
+    })
   ),
 
   sentence("what does not exist at the platform is refused without effect", ["live", "missing"], ({ fixture, desk }) =>

@@ -11,18 +11,19 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import type { JsonObject } from "../Json.ts"
-import type {
-  Ask,
-  Canonical,
-  Ended,
-  EndRequest,
-  Granted,
-  Grantee,
-  GrantRequest,
-  Liveness,
-  Neighbour,
-  ProviderError,
-  Tagged
+import {
+  type Ask,
+  type Canonical,
+  type Ended,
+  endOfTagged,
+  type EndRequest,
+  type Granted,
+  type Grantee,
+  type GrantRequest,
+  type Liveness,
+  type Neighbour,
+  type ProviderError,
+  type Tagged
 } from "../Provider.ts"
 import * as Time from "../Time.ts"
 import { ContractViolation } from "./ContractViolation.ts"
@@ -42,6 +43,7 @@ interface Entry {
 export interface GrantOptions {
   readonly ask?: Ask
   readonly grantee?: Grantee
+  readonly installation?: string
   readonly reason?: string
   readonly metadata?: Readonly<{ [key: string]: string }>
 }
@@ -68,6 +70,9 @@ export interface ProviderDesk {
   ) => Effect.Effect<Result.Result<Ended, ProviderError>, ContractViolation>
   readonly end: (requestId: string, options?: EndOptions) => Effect.Effect<Ended, ContractViolation>
   readonly inspect: (requestId: string) => Effect.Effect<Liveness, ContractViolation>
+  /** End what `list` gave as one does who knows nothing else of it. */
+  readonly endListed: (tagged: Tagged) => Effect.Effect<Ended, ContractViolation>
+  readonly inspectListed: (tagged: Tagged) => Effect.Effect<Liveness, ContractViolation>
   readonly list: Effect.Effect<ReadonlyArray<Tagged>, ContractViolation>
   readonly expect: (holds: boolean, expected: string, found: string) => Effect.Effect<void, ContractViolation>
   /** The request's marks among what is alive at the platform. */
@@ -146,37 +151,42 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
     return record
   }
 
-  const enter = (requestId: string, options: GrantOptions): Effect.Effect<Entry, ContractViolation> =>
+  /** What is stored of a request; a refusal by `check` (nobody of that name, say) is one before anything was asked for. */
+  const enter = (
+    requestId: string,
+    options: GrantOptions
+  ): Effect.Effect<Result.Result<Entry, ProviderError>, ContractViolation> =>
     Effect.gen(function* () {
       const old = records.get(requestId)
-      if (old !== undefined) return old
+      if (old !== undefined) return Result.succeed(old)
       const grantee = options.grantee ?? fixture.grantee
       const canonical = yield* canonicalOf(options.ask ?? fixture.asks[0])
-      const checked = yield* orViolation(
-        "`check` accepts the fixture's ask",
-        tried("check", () => provider.check(canonical, grantee))
-      )
+      const checked = yield* tried("check", () => provider.check(canonical, grantee))
+      if (Result.isFailure(checked)) return Result.fail(checked.failure)
       const now = yield* fixture.now
       const record: Entry = {
         canonical,
         grantee,
-        checked: checked.facts,
+        checked: checked.success.facts,
         resourceKey: provider.resourceKey(canonical, grantee),
         state: "active",
         notAfter: Time.plusSeconds(now, canonical.durationSeconds + fixture.toleranceSeconds),
         reference: null
       }
       records.set(requestId, record)
-      return record
+      return Result.succeed(record)
     })
 
   const tryGrant: ProviderDesk["tryGrant"] = (requestId, options = {}) =>
     Effect.gen(function* () {
-      const record = yield* enter(requestId, options)
+      const entered = yield* enter(requestId, options)
+      if (Result.isFailure(entered)) return Result.fail(entered.failure)
+      const record = entered.success
       const call = Effect.gen(function* () {
         const now = yield* fixture.now
         const request: GrantRequest = {
           requestId,
+          ...(options.installation === undefined ? {} : { installation: options.installation }),
           grantee: record.grantee,
           canonical: record.canonical,
           checked: record.checked,
@@ -210,7 +220,7 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
 
   const tryEnd: ProviderDesk["tryEnd"] = (requestId, options = {}) =>
     Effect.gen(function* () {
-      const record = yield* enter(requestId, {})
+      const record = yield* orViolation("`check` accepts the fixture's ask", enter(requestId, {}))
       const call = Effect.gen(function* () {
         record.state = "ending"
         const request = yield* requestOf(requestId, options)
@@ -220,6 +230,15 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
       })
       return yield* inTurn(record.resourceKey, call)
     })
+
+  const requestOfListed = (tagged: Tagged): Effect.Effect<EndRequest> =>
+    Effect.map(fixture.now, (now) =>
+      endOfTagged(tagged, {
+        now,
+        notAfter: tagged.notAfter ?? Time.plusSeconds(now, provider.capabilities.maxDurationSeconds),
+        neighbours: neighboursOf(tagged.requestId, tagged.resourceKey, now)
+      })
+    )
 
   const liveOf: ProviderDesk["liveOf"] = (requestId) =>
     fixture.live === null
@@ -237,6 +256,23 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
       Effect.flatMap(requestOf(requestId, {}), (request) =>
         orViolation(
           "`inspect` answers",
+          tried("inspect", () => provider.inspect(request))
+        )
+      ),
+    endListed: (tagged) =>
+      inTurn(
+        tagged.resourceKey,
+        Effect.flatMap(requestOfListed(tagged), (request) =>
+          orViolation(
+            "the ending of what was listed is confirmed",
+            tried("end", () => provider.end(request))
+          )
+        )
+      ),
+    inspectListed: (tagged) =>
+      Effect.flatMap(requestOfListed(tagged), (request) =>
+        orViolation(
+          "`inspect` answers for what was listed",
           tried("inspect", () => provider.inspect(request))
         )
       ),

@@ -42,6 +42,8 @@ export interface ProviderFixture {
   readonly faults: PlatformFaults | null
   /** What is granted from now on is not seen by `list` and `inspect` for a while; null where reads are not used. */
   readonly hide: Effect.Effect<void> | null
+  /** From now on the platform answers what `list` asks in pages of at most 5; absent where it knows no pages. */
+  readonly smallPages?: Effect.Effect<void>
   /** An ask that `parse` accepts for something that does not exist at the platform. */
   readonly missing: Ask | null
 }
