@@ -21,6 +21,7 @@ import { Unavailable, type ElevationError } from "./ElevationError.ts"
 import { CrashPoints } from "./CrashPoints.ts"
 import { Jobs, type Job } from "./Job.ts"
 import { Notifier, NotifyError, type Notification, type NotificationEvent } from "./Notification.ts"
+import * as Orphans from "./Orphans.ts"
 import { ProviderError, Providers, type EndRequest, type Granted, type Provider } from "./Provider.ts"
 import * as Records from "./Records.ts"
 import { terminal, type Request } from "./Request.ts"
@@ -39,6 +40,8 @@ export class Granter extends Context.Service<
   {
     /** Do now what the last step of this request caused, as far as nobody else is at it. Never fails. */
     readonly settle: (request: Request) => Effect.Effect<void>
+    /** Do this job now, where it is due and nobody else is at it. Never fails. */
+    readonly hurry: (jobId: string) => Effect.Effect<void>
     /** Do one claimed job to its end, or hand it back for later. Never fails. */
     readonly work: (job: Job) => Effect.Effect<void>
   }
@@ -493,6 +496,7 @@ const make = Effect.gen(function* () {
   const dispatch = (job: Job): Effect.Effect<void, ElevationError | LeaseLost | StoreError> => {
     if (job.kind === "notify") return notifyJob(job)
     if (job.kind === "lock_sweep") return lockSweep(job)
+    if (job.kind === "end" && job.requestId === null) return orphans.work(job)
     if (job.requestId === null) return Effect.die(new Error(`job ${job.id} of kind ${job.kind} names no request`))
     switch (job.kind) {
       case "grant":
@@ -532,6 +536,18 @@ const make = Effect.gen(function* () {
       Effect.ignore({ log: true })
     )
 
+  const orphans = Orphans.handlers({
+    store,
+    jobs,
+    settings,
+    transitions,
+    providerOf: providers.get,
+    call,
+    keyFor,
+    later,
+    runNow
+  })
+
   /** The alert is claimed before the grant; in an emergency nobody waits until a slow channel has taken it. */
   const alertNow = (id: string): Effect.Effect<void> =>
     jobs.claim({ holder, limit: 1, leaseSeconds: settings.leaseSeconds, id }).pipe(
@@ -554,7 +570,11 @@ const make = Effect.gen(function* () {
       }
     })
 
-  return Granter.of({ settle: (request) => Effect.uninterruptible(settle(request)), work })
+  return Granter.of({
+    settle: (request) => Effect.uninterruptible(settle(request)),
+    hurry: (id) => Effect.uninterruptible(runNow(id)),
+    work
+  })
 })
 
 export const layer: Layer.Layer<Granter, never, Store | Jobs | Providers | Sealer | Notifier | Settings | Transitions> =

@@ -1,8 +1,10 @@
 /**
- * Compares what carries our mark at a provider with what we think is live.
+ * Compares what carries our mark at a provider with what we think is live (docs/spec/reconciliation.md).
  *
- * - A grant at the provider that no live request of ours knows is an orphan: it is taken back once it was seen for the
- *   grace period (a grant in flight is not yet an orphan).
+ * - Every mark is somebody's. One whose request is known here is ours, whatever it says. One that names our installation
+ *   is ours, too: a restored backup has forgotten its request. One that names another installation is theirs; one that
+ *   names none may be anybody's. Only what is ours is taken back without being asked.
+ * - What is ours and belongs to no live request is an orphan: it is taken back once the grace period is over (`Orphans`).
  * - An ACTIVE request whose grant the provider no longer has, though it was there long enough to be seen, was removed
  *   behind our back: it is reported and ended.
  * - A request that waits for somebody's sign-in is looked at again, in case the sign-in's own look was lost.
@@ -14,13 +16,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import * as Result from "effect/Result"
-import type { AuditRecord } from "./AuditRecord.ts"
+import type * as Result from "effect/Result"
 import type { ElevationError } from "./ElevationError.ts"
 import { Unavailable } from "./ElevationError.ts"
 import { Elevations } from "./Elevations.ts"
 import { Granter } from "./Granter.ts"
-import type { NewJob } from "./Job.ts"
+import * as Orphans from "./Orphans.ts"
+import type { Principal } from "./Principal.ts"
 import { Providers, type Provider, type ProviderError, type Tagged } from "./Provider.ts"
 import * as Records from "./Records.ts"
 import type { Request } from "./Request.ts"
@@ -29,14 +31,33 @@ import { Store } from "./Store.ts"
 import * as Times from "./Time.ts"
 import type { Time } from "./Time.ts"
 import { storeTrouble, Transitions, type Prepared } from "./Transitions.ts"
-import { orphanJob, resourceKeyOf } from "./Work.ts"
+import { resourceKeyOf } from "./Work.ts"
 
 export interface Difference {
   readonly provider: string
-  /** At the provider, unknown or over here. */
+  /** False: the provider cannot list, and nothing is known of its orphans. */
+  readonly listing: boolean
+  /** Ours, at the provider, unknown or over here: taken back after the grace period. */
   readonly orphans: ReadonlyArray<Tagged>
+  /** At the provider, unknown here, and naming no installation: taken back on an operator's word only. */
+  readonly unclaimed: ReadonlyArray<Tagged>
+  /** Another installation's. None of our business, unless an operator says so. */
+  readonly foreign: ReadonlyArray<Tagged>
   /** ACTIVE here, gone at the provider. */
   readonly removed: ReadonlyArray<string>
+}
+
+/** What became of one provider: its difference, or why it could not be compared. */
+export interface Compared {
+  readonly provider: string
+  readonly result: Result.Result<Difference, ElevationError>
+}
+
+/** An operator's word that these marks are to be taken back now, whoever left them. */
+export interface Word {
+  readonly by: Principal
+  readonly provider: string
+  readonly requestIds: ReadonlyArray<string>
 }
 
 export class Reconciler extends Context.Service<
@@ -44,6 +65,13 @@ export class Reconciler extends Context.Service<
   {
     /** What differs now, changing nothing. */
     readonly difference: (provider: string) => Effect.Effect<Difference, ElevationError>
+    /** Act on the difference of these providers; one that fails keeps no other from it. */
+    readonly act: (providers: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Compared>>
+    /**
+     * Take back what was found at the provider and is not live here, at once. The ids that were begun; what is not there,
+     * or live here, is left out.
+     */
+    readonly takeBack: (word: Word) => Effect.Effect<ReadonlyArray<string>, ElevationError>
     /** Act on the difference of every provider that can list. Fails with the first trouble after all were looked at. */
     readonly run: Effect.Effect<ReadonlyArray<Difference>, ElevationError>
   }
@@ -59,8 +87,8 @@ const make = Effect.gen(function* () {
   const granter = yield* Granter
   const elevations = yield* Elevations
   const settings = yield* Settings
-  /** Since when this process has seen each orphan. */
-  const seen = yield* Ref.make<ReadonlyMap<string, Time>>(new Map())
+  /** Marks that nobody here answers for, and that this process has said so of. */
+  const said = yield* Ref.make<ReadonlySet<string>>(new Set())
 
   const liveOf = Effect.fnUntraced(function* (provider: string) {
     const live = new Map<string, Request>()
@@ -118,95 +146,76 @@ const make = Effect.gen(function* () {
     return liveness === "ended"
   })
 
-  const compare = Effect.fnUntraced(function* (provider: Provider) {
+  /** Whose a mark is that no live request of this provider stands for; null where it is no difference at all. */
+  const ownerOf = Effect.fnUntraced(function* (provider: string, { installation = null, requestId }: Tagged) {
+    const known = Option.getOrUndefined(yield* Effect.mapError(store.request(requestId), storeTrouble))
+    if (known !== undefined) {
+      // It became live meanwhile, or is another provider's of ours that looks at the same account.
+      return Orphans.isLive(known) || known.asked.provider !== provider ? null : ("orphans" as const)
+    }
+    if (installation === null) return "unclaimed" as const
+    return installation === settings.installation ? ("orphans" as const) : ("foreign" as const)
+  })
+
+  const compare = Effect.fnUntraced(function* (provider: Provider): Effect.fn.Return<Difference, ElevationError> {
     // What is live is read before the provider is listed: a grant that appears in between is not an orphan.
     const before = yield* liveOf(provider.name)
-    const tagged = provider.capabilities.listing ? yield* call(provider, provider.list()) : []
+    const { listing } = provider.capabilities
+    const tagged = listing ? yield* call(provider, provider.list()) : []
     const after = yield* liveOf(provider.name)
-    const orphans = tagged.filter((one) => !before.has(one.requestId) && !after.has(one.requestId))
-    const there = new Set(tagged.map((one) => one.requestId))
+    const there = new Map(tagged.map((one) => [one.requestId, one]))
+    const found = { orphans: Array<Tagged>(), unclaimed: Array<Tagged>(), foreign: Array<Tagged>() }
+    for (const one of there.values()) {
+      if (before.has(one.requestId) || after.has(one.requestId)) continue
+      const owner = yield* ownerOf(provider.name, one)
+      if (owner !== null) found[owner].push(one)
+    }
     const { now } = yield* transitions.facts({})
-    const missing = provider.capabilities.listing
+    const missing = listing
       ? [...before.values()].filter(
           (request) => request.state === "ACTIVE" && after.get(request.id)?.state === "ACTIVE" && !there.has(request.id)
         )
       : []
     const removed = (yield* Effect.filter(missing, (request) => isRemoved(provider, request, now))).map(({ id }) => id)
-    return { provider: provider.name, orphans, removed } satisfies Difference
+    return { provider: provider.name, listing, ...found, removed }
   })
 
-  /** Found at the provider: the entry and the alert come first, and where we know the request, its `end` is a job. */
-  const takeBack = Effect.fnUntraced(function* (provider: Provider, orphan: Tagged, now: Time) {
-    const found = yield* Effect.mapError(store.request(orphan.requestId), storeTrouble)
-    const known = Option.getOrUndefined(found)
-    const details = { provider: provider.name, orphan: orphan.requestId, reference: orphan.reference }
-    const record = (action: "grant.orphan_found" | "grant.taken_back", outcome: "success" | "failure", more = {}) =>
-      known === undefined
-        ? { ...Records.plain(Records.systemActor, action, outcome, { ...details, ...more }), provider: provider.name }
-        : Records.about(known, Records.systemActor, action, outcome, { ...details, ...more })
-    const alert: NewJob = {
-      id: `orphan:${orphan.requestId}:${now}:notify`,
-      kind: "notify",
-      requestId: null,
-      serialKey: null,
-      runAt: now,
-      after: null,
-      payload: { event: "orphan_found", facts: { orphan: orphan.requestId, resourceKey: orphan.resourceKey } }
-    }
-    if (known !== undefined) {
-      const end = orphanJob(known, now, resourceKeyOf(provider, known))
-      yield* commit(now, record("grant.orphan_found", "success"), [alert, end])
-      return
-    }
-    yield* commit(now, record("grant.orphan_found", "success"), [alert])
-    // Nothing is known of it but its mark: no job can stand for it, and the next look repeats what fails here.
-    const ended = yield* Effect.result(
-      call(
-        provider,
-        provider.end({
-          requestId: orphan.requestId,
-          grantee: { issuer: "", subject: "", email: null },
-          canonical: { role: "", resourceScope: "", durationSeconds: 0 },
-          checked: {},
-          reference: orphan.reference,
-          notAfter: orphan.notAfter ?? Times.plusSeconds(now, settings.maxDurationSeconds),
-          why: "early",
-          now,
-          neighbours: yield* Effect.mapError(
-            store.neighbours(`${provider.name}:${orphan.resourceKey}`, orphan.requestId),
-            storeTrouble
-          )
-        })
-      )
-    )
-    const { now: then } = yield* transitions.facts({})
-    yield* Result.isSuccess(ended)
-      ? commit(then, record("grant.taken_back", "success", { error: null }), [])
-      : commit(then, record("grant.taken_back", "failure", { error: ended.failure.message }), [])
-  })
-
-  const commit = (now: Time, record: AuditRecord, jobs: ReadonlyArray<NewJob>) =>
-    Effect.catchTag(transitions.commit({ now, records: [record], jobs }), "StepConflict", (conflict) =>
+  /** A step of jobs and records that rests on nothing: only the clock can refuse it. */
+  const commit = (parts: Parameters<Transitions["Service"]["commit"]>[0]) =>
+    Effect.catchTag(transitions.commit(parts), "StepConflict", (conflict) =>
       Effect.fail(
         new Unavailable({ what: "contention", message: `the ${conflict.conflict.kind} moved`, retryAfterSeconds: 1 })
       )
     )
 
-  const act = Effect.fnUntraced(function* (provider: Provider) {
-    const difference = yield* compare(provider)
-    const { now } = yield* transitions.facts({})
-    const since = yield* Ref.get(seen)
-    const still = new Map<string, Time>()
-    for (const orphan of difference.orphans) {
-      const mark = `${provider.name}:${orphan.requestId}`
-      const first = since.get(mark) ?? now
-      if (Times.secondsBetween(first, now) >= settings.orphanGraceSeconds) yield* takeBack(provider, orphan, now)
-      else still.set(mark, first)
+  /** Once per process: nobody is woken for what may be a neighbour's, but an operator can find it. */
+  const saySo = Effect.fnUntraced(function* ({ foreign, provider, unclaimed }: Difference) {
+    const before = yield* Ref.get(said)
+    const marks = [...foreign, ...unclaimed].map((one) => `${provider}:${one.requestId}`)
+    const news = marks.filter((mark) => !before.has(mark))
+    if (news.length > 0) {
+      yield* Effect.logInfo(
+        `${provider} holds ${news.length} ${news.length === 1 ? "grant that is" : "grants that are"} not this installation's; \`jitsudo server reconcile --dry-run\` lists them`
+      )
     }
     yield* Ref.update(
-      seen,
-      (all) => new Map([...[...all].filter(([mark]) => !mark.startsWith(`${provider.name}:`)), ...still])
+      said,
+      (all) => new Set([...[...all].filter((mark) => !mark.startsWith(`${provider}:`)), ...marks])
     )
+  })
+
+  const actOn = Effect.fnUntraced(function* (provider: Provider) {
+    const difference = yield* compare(provider)
+    if (difference.orphans.length > 0) {
+      const { now } = yield* transitions.facts({})
+      const due = Times.plusSeconds(now, settings.orphanGraceSeconds)
+      yield* commit({
+        now,
+        records: [],
+        jobs: difference.orphans.map((orphan) => Orphans.lookJob(provider.name, orphan, due))
+      })
+    }
+    yield* saySo(difference)
     for (const id of difference.removed) {
       const outcome = yield* transitions
         .run({
@@ -224,24 +233,63 @@ const make = Effect.gen(function* () {
     return difference
   })
 
-  const listing = (name: string): ReadonlyArray<Provider> => {
-    const provider = providers.get(name)
-    return provider !== undefined && provider.capabilities.listing ? [provider] : []
-  }
+  const nothing = (provider: string): Difference => ({
+    provider,
+    listing: false,
+    orphans: [],
+    unclaimed: [],
+    foreign: [],
+    removed: []
+  })
+
+  const act: Reconciler["Service"]["act"] = (names) =>
+    Effect.forEach(names, (name) => {
+      const provider = providers.get(name)
+      const acting = provider === undefined ? Effect.succeed(nothing(name)) : actOn(provider)
+      return acting.pipe(
+        Effect.tapError((error) => Effect.logWarning(`${name}: ${error.message}`)),
+        Effect.result,
+        Effect.map((result) => ({ provider: name, result }))
+      )
+    })
+
+  const takeBack: Reconciler["Service"]["takeBack"] = Effect.fn("Reconciler.takeBack")(function* (word) {
+    const provider = providers.get(word.provider)
+    if (provider === undefined) return []
+    const { foreign, orphans, unclaimed } = yield* compare(provider)
+    const begun: Array<string> = []
+    for (const one of [...orphans, ...unclaimed, ...foreign]) {
+      if (!word.requestIds.includes(one.requestId)) continue
+      const { now, request: known } = yield* transitions.facts({ requestId: one.requestId })
+      const keyFor = (request: Request) => resourceKeyOf(provider, request)
+      const { end, jobs, records } = Orphans.found(
+        provider.name,
+        one,
+        known,
+        keyFor,
+        Records.actorOf({ ...word.by }),
+        now
+      )
+      yield* commit({ now, records, jobs, writes: [{ kind: "reschedule", jobId: end, runAt: now }] })
+      yield* granter.hurry(end)
+      begun.push(one.requestId)
+    }
+    return begun
+  })
+
+  const listing = (name: string): boolean => providers.get(name)?.capabilities.listing === true
 
   return Reconciler.of({
     difference: Effect.fn("Reconciler.difference")(function* (name) {
       const provider = providers.get(name)
-      return provider === undefined ? { provider: name, orphans: [], removed: [] } : yield* compare(provider)
+      return provider === undefined ? nothing(name) : yield* compare(provider)
     }),
+    act,
+    takeBack,
     run: Effect.gen(function* () {
-      const results = yield* Effect.forEach(providers.names.flatMap(listing), (provider) =>
-        Effect.result(
-          Effect.tapError(act(provider), (error) => Effect.logWarning(`${provider.name}: ${error.message}`))
-        )
-      )
+      const compared = yield* act(providers.names.filter(listing))
       yield* elevations.recheckWaiting(null)
-      return yield* Effect.forEach(results, (result) => Effect.fromResult(result))
+      return yield* Effect.forEach(compared, ({ result }) => Effect.fromResult(result))
     })
   })
 })

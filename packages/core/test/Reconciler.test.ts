@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
-import { ProviderError, Providers, type Provider } from "../src/Provider.ts"
+import * as Orphans from "../src/Orphans.ts"
+import { ProviderError, Providers, type Provider, type ProviderReason } from "../src/Provider.ts"
 import { make } from "../src/Providers.ts"
 import * as MemoryProvider from "../src/memory/MemoryProvider.ts"
 import {
@@ -10,6 +11,7 @@ import {
   ana,
   ask,
   ben,
+  cleo,
   clock,
   engine,
   Faults,
@@ -17,6 +19,7 @@ import {
   log,
   origin,
   pass,
+  type Process,
   refusalOf,
   signedIn,
   start,
@@ -29,24 +32,80 @@ import {
 /** Something with our mark that no request here knows. */
 const stranger = "req_01JUNKNOWN0000000000000000"
 
+/** The provider with a stranger of this installation in its list, until it is ended. */
 const withStranger =
-  (ended: Array<string>) =>
-  (provider: Provider): Provider => ({
-    ...provider,
-    list: () =>
-      Effect.map(provider.list(), (all) =>
-        ended.includes(stranger)
-          ? all
-          : [...all, { requestId: stranger, resourceKey: "k", reference: { grant: stranger }, notAfter: null }]
-      ),
-    end: (request) =>
-      request.requestId === stranger
-        ? Effect.sync(() => {
-            ended.push(stranger)
-            return { note: null }
-          })
-        : provider.end(request)
-  })
+  (
+    ended: Array<string>,
+    installation: string | null,
+    endings: () => Effect.Effect<void, ProviderError> = () => Effect.void
+  ) =>
+  (provider: Provider): Provider => {
+    const gone = () => ended.includes(stranger)
+    return {
+      ...provider,
+      list: () =>
+        Effect.map(provider.list(), (all) =>
+          gone()
+            ? all
+            : [
+                ...all,
+                { requestId: stranger, resourceKey: "k", reference: { grant: stranger }, notAfter: null, installation }
+              ]
+        ),
+      inspect: (request) =>
+        request.requestId === stranger ? Effect.succeed(gone() ? "ended" : "active") : provider.inspect(request),
+      end: (request) =>
+        request.requestId === stranger
+          ? Effect.map(endings(), () => {
+              ended.push(stranger)
+              return { note: null }
+            })
+          : provider.end(request)
+    }
+  }
+
+/** What the log says of the stranger. */
+const linesOfStranger = Effect.map(log, (lines) =>
+  lines
+    .filter((line) => line.details["orphan"] === stranger)
+    .map((line) => [line.action, line.outcome, line.actor.subject])
+)
+
+const memory = Effect.gen(function* () {
+  const provider = (yield* Providers).get("memory")
+  assert.isDefined(provider)
+  return provider
+})
+
+/** A right at the platform for a request, as a call leaves it that nobody here remembers. */
+const forgotten = (requestId: string, installation?: string) =>
+  Effect.flatMap(memory, (provider) =>
+    provider.grant({
+      requestId,
+      ...(installation === undefined ? {} : { installation }),
+      grantee: { issuer: "https://idp.test", subject: "sub-ana", email: null },
+      canonical: { role: "reader", resourceScope: "project/checkout", durationSeconds: 36_000 },
+      checked: { role: "reader" },
+      reason: "",
+      metadata: {},
+      now: start,
+      neighbours: []
+    })
+  )
+
+const refused = (reason: ProviderReason) =>
+  new ProviderError({ provider: "memory", reason, retryable: true, effect: "none", message: "not now", hint: "" })
+
+const nothing = (provider: string) => ({
+  provider,
+  listing: false,
+  orphans: [],
+  unclaimed: [],
+  foreign: [],
+  removed: []
+})
+
+const here = { settings: { installation: "here" } }
 
 describe("an orphan", () => {
   it.effect(
@@ -58,8 +117,7 @@ describe("an orphan", () => {
           const active = yield* process.elevations.request(ana, ask("reader"), origin)
           yield* process.elevations.revoke(ana, active.id, "done")
           // It comes to life once more, as the late effect of a lost call would.
-          const provider = (yield* Providers).get("memory")
-          assert.isDefined(provider)
+          const provider = yield* memory
           yield* provider.grant({
             requestId: active.id,
             grantee: active.requester,
@@ -99,22 +157,170 @@ describe("an orphan", () => {
 
   it.effect("that no request here knows is taken back as well, and both entries say so", () => {
     const ended: Array<string> = []
-    const made = world({ wrap: withStranger(ended) })
+    const made = world({ ...here, wrap: withStranger(ended, "here") })
     return inWorld(made, (process) =>
       Effect.gen(function* () {
         yield* process.reconciler.run
+        yield* work(process)
         assert.deepStrictEqual(ended, [])
         yield* TestClock.adjust("5 minutes")
         yield* process.reconciler.run
+        yield* work(process)
         assert.deepStrictEqual(ended, [stranger])
-        const lines = (yield* log).filter((line) => line.details["orphan"] === stranger)
+        assert.deepStrictEqual(yield* linesOfStranger, [
+          ["grant.orphan_found", "success", "system"],
+          ["grant.taken_back", "success", "system"]
+        ])
+        yield* process.reconciler.run
+        yield* pass(process, 600)
+        assert.lengthOf(yield* linesOfStranger, 2)
+      })
+    )
+  })
+
+  it.effect("of a restored backup, whose request is forgotten, is ended by what the list says of it", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* forgotten(stranger, "here")
+        const neighbour = yield* process.elevations.request(ana, ask("reader"), origin)
+        yield* process.reconciler.run
+        yield* pass(process, 310)
         assert.deepStrictEqual(
-          lines.map((line) => [line.action, line.outcome]),
+          made.platform.live(yield* clock).map((one) => one.requestId),
+          [neighbour.id]
+        )
+        assert.deepStrictEqual(made.platform.overlaps(), [])
+        assert.strictEqual((yield* stored(neighbour.id)).state, "ACTIVE")
+      })
+    )
+  })
+
+  it.effect("is found and taken back once by two processes that look at the same time", () => {
+    const ended: Array<string> = []
+    const made = world({ ...here, wrap: withStranger(ended, "here") })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const second = yield* engine()
+        for (let minute = 0; minute < 8; minute += 1) {
+          yield* Effect.all([process.reconciler.run, second.reconciler.run], { concurrency: "unbounded" })
+          yield* Effect.all([work(process), work(second)], { concurrency: "unbounded" })
+          yield* TestClock.adjust("1 minute")
+        }
+        assert.deepStrictEqual(ended, [stranger])
+        assert.lengthOf(yield* linesOfStranger, 2)
+        assert.lengthOf(
+          made.channel.told.filter((one) => one.event === "orphan_found"),
+          1
+        )
+      })
+    )
+  })
+
+  it.effect("whose taking back is refused is tried until it is confirmed, and needs attention meanwhile", () => {
+    const ended: Array<string> = []
+    let refusals = 12
+    const endings = () =>
+      Effect.suspend(() => (refusals-- > 0 ? Effect.fail(refused("ProviderUnavailable")) : Effect.void))
+    const made = world({ ...here, wrap: withStranger(ended, "here", endings) })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* process.reconciler.run
+        yield* pass(process, 7200)
+        assert.deepStrictEqual(ended, [stranger])
+        assert.deepStrictEqual(
+          (yield* linesOfStranger).map(([action, outcome]) => [action, outcome]),
           [
             ["grant.orphan_found", "success"],
+            ["grant.taken_back", "failure"],
+            ["grant.needs_attention", "failure"],
             ["grant.taken_back", "success"]
           ]
         )
+        assert.isTrue(made.channel.told.some((one) => one.event === "needs_attention"))
+      })
+    )
+  })
+
+  it.effect("that was only passing leaves no trace", () => {
+    const ended: Array<string> = []
+    const made = world({ ...here, wrap: withStranger(ended, "here") })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const [difference] = yield* process.reconciler.run
+        assert.lengthOf(difference?.orphans ?? [], 1)
+        ended.push(stranger)
+        yield* pass(process, 600)
+        assert.deepStrictEqual(ended, [stranger])
+        assert.deepStrictEqual(yield* linesOfStranger, [])
+        assert.deepStrictEqual(made.channel.told, [])
+      })
+    )
+  })
+
+  it.effect("may belong to a request that here was never approved: a backup from before that is restored", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const pending = yield* process.elevations.request(ana, ask("admin"), origin)
+        yield* forgotten(pending.id, "here")
+        yield* process.reconciler.run
+        yield* pass(process, 310)
+        assert.lengthOf(made.platform.live(yield* clock), 0)
+        assert.strictEqual((yield* stored(pending.id)).state, "PENDING")
+        assert.deepStrictEqual((yield* actionsOf(pending.id)).slice(-2), ["grant.orphan_found", "grant.taken_back"])
+      })
+    )
+  })
+
+  it.effect("is none any more when its request was granted meanwhile", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const asked = yield* process.elevations.request(ana, ask("reader", { durationSeconds: 36_000 }), origin)
+        assert.strictEqual(asked.state, "ACTIVE")
+        const provider = yield* memory
+        // Seen a moment before it was granted, as by an instance whose own reads lag behind.
+        const [tagged] = yield* provider.list()
+        assert.isDefined(tagged)
+        yield* process.transitions.commit({
+          now: yield* clock,
+          records: [],
+          jobs: [Orphans.lookJob("memory", tagged, yield* clock)]
+        })
+        yield* work(process)
+        assert.lengthOf(made.platform.live(yield* clock), 1)
+        assert.isFalse((yield* actionsOf(asked.id)).includes("grant.orphan_found"))
+      })
+    )
+  })
+
+  it.effect("waits while its provider is not configured", () => {
+    const ended: Array<string> = []
+    const made = world({ ...here, wrap: withStranger(ended, "here") })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* process.reconciler.run
+        const without = yield* engine().pipe(Effect.provideService(Providers, make([])))
+        yield* pass(without, 900)
+        assert.deepStrictEqual(ended, [])
+        yield* pass(process, 600)
+        assert.deepStrictEqual(ended, [stranger])
+      })
+    )
+  })
+
+  it.effect("is not another provider's grant on the same account", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* process.elevations.request(ana, ask("reader"), origin)
+        const same = yield* memory
+        const process2 = yield* engine().pipe(
+          Effect.provideService(Providers, make([same, { ...same, name: "memory-again" }]))
+        )
+        const found = yield* process2.reconciler.difference("memory-again")
+        assert.deepStrictEqual([found.orphans, found.unclaimed, found.foreign, found.removed], [[], [], [], []])
       })
     )
   })
@@ -130,10 +336,89 @@ describe("an orphan", () => {
         })
         yield* call.reached
         const difference = yield* process.reconciler.difference("memory")
-        assert.deepStrictEqual(difference, { provider: "memory", orphans: [], removed: [] })
+        assert.deepStrictEqual(difference, { ...nothing("memory"), listing: true })
         yield* call.release
         yield* until(() => true)
         yield* work(process)
+      })
+    )
+  })
+})
+
+describe("a mark that is not this installation's", () => {
+  const days = (process: Process) =>
+    Effect.gen(function* () {
+      for (let hour = 0; hour < 48; hour += 1) {
+        yield* process.reconciler.run
+        yield* pass(process, 3600)
+      }
+    })
+
+  for (const [whose, installation, list] of [
+    ["another's", "there", "foreign"],
+    ["nobody's", null, "unclaimed"]
+  ] as const) {
+    it.effect(`${whose} is shown, and never taken back without an operator's word`, () => {
+      const ended: Array<string> = []
+      const made = world({ ...here, wrap: withStranger(ended, installation) })
+      return inWorld(made, (process) =>
+        Effect.gen(function* () {
+          yield* days(process)
+          assert.deepStrictEqual(ended, [])
+          assert.deepStrictEqual(yield* linesOfStranger, [])
+          const difference = yield* process.reconciler.difference("memory")
+          assert.deepStrictEqual(
+            difference[list].map((one) => one.requestId),
+            [stranger]
+          )
+          assert.deepStrictEqual(difference.orphans, [])
+          const by = yield* process.principals.get(cleo, cleo)
+          const word = { by, provider: "memory", requestIds: [stranger, "req_01JNOTTHERE000000000000000"] }
+          assert.deepStrictEqual(yield* process.reconciler.takeBack(word), [stranger])
+          assert.deepStrictEqual(ended, [stranger])
+          assert.deepStrictEqual(yield* linesOfStranger, [
+            ["grant.orphan_found", "success", "sub-cleo"],
+            ["grant.taken_back", "success", "system"]
+          ])
+        })
+      )
+    })
+  }
+
+  it.effect("is everybody's while this one has no name", () => {
+    const ended: Array<string> = []
+    const made = world({ wrap: withStranger(ended, "here") })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* days(process)
+        assert.deepStrictEqual(ended, [])
+        assert.lengthOf((yield* process.reconciler.difference("memory")).foreign, 1)
+      })
+    )
+  })
+
+  it.effect("is left by every grant", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        yield* process.elevations.request(ana, ask("reader"), origin)
+        assert.deepStrictEqual(
+          made.platform.grants().map((one) => one.installation),
+          ["here"]
+        )
+      })
+    )
+  })
+
+  it.effect("an operator's word ends nothing that is live here", () => {
+    const made = world(here)
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const active = yield* process.elevations.request(ana, ask("reader"), origin)
+        const by = yield* process.principals.get(cleo, cleo)
+        const word = { by, provider: "memory", requestIds: [active.id] }
+        assert.deepStrictEqual(yield* process.reconciler.takeBack(word), [])
+        assert.lengthOf(made.platform.live(yield* clock), 1)
       })
     )
   })
@@ -270,11 +555,7 @@ describe("reconciliation", () => {
   it.effect("of a provider that is not configured finds nothing", () =>
     inWorld(world(), (process) =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* process.reconciler.difference("gone"), {
-          provider: "gone",
-          orphans: [],
-          removed: []
-        })
+        assert.deepStrictEqual(yield* process.reconciler.difference("gone"), nothing("gone"))
       })
     )
   )

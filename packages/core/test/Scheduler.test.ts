@@ -45,6 +45,7 @@ const noting = (settles = true) => {
     Effect.gen(function* () {
       const store = yield* Store
       return Granter.of({
+        hurry: () => Effect.void,
         settle: () => Effect.void,
         work: (job: Job) =>
           Effect.gen(function* () {
