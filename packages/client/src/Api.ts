@@ -238,6 +238,22 @@ export class Audit extends HttpApiGroup.make("audit")
   .middleware(Authentication)
   .prefix("/api/v1alpha1/audit") {}
 
+export class Reconciliation extends HttpApiGroup.make("reconciliation")
+  .add(
+    HttpApiEndpoint.get("difference", "/", {
+      query: Dto.ReconcileQuery,
+      success: Dto.Reconciliation,
+      error
+    }).annotate(OpenApi.Summary, "How the platforms differ from what is live here, changing nothing (administrators)"),
+    HttpApiEndpoint.post("run", "/", { payload: Dto.Reconcile, success: Dto.Reconciliation, error }).annotate(
+      OpenApi.Summary,
+      "Act on the difference now: plan the taking back of orphans, end what was removed behind our back (administrators)"
+    )
+  )
+  .middleware(Decoding)
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/reconcile") {}
+
 /** Without a token: what load balancers and clients need before anybody is signed in. */
 export class Meta extends HttpApiGroup.make("meta", { topLevel: true }).add(
   HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
@@ -261,6 +277,7 @@ export class Api extends HttpApi.make("jitsudo")
   .add(Principals)
   .add(Locks)
   .add(Audit)
+  .add(Reconciliation)
   .add(Meta)
   // A misspelt field or filter is an error: what was meant to restrict must not be ignored.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })

@@ -376,6 +376,51 @@ export const Lock = Schema.Struct({
   since: Timestamp
 }).annotate({ identifier: "Lock" })
 
+/** Something at a platform that carries jitsudo's mark. */
+export const Mark = Schema.Struct({
+  requestId: Schema.String,
+  resourceKey: Schema.String,
+  /** The installation that left it; null where the mark names none. */
+  installation: Schema.NullOr(Schema.String),
+  notAfter: Schema.NullOr(Timestamp)
+}).annotate({ identifier: "Mark" })
+
+/** How one provider's platform differs from what is live here (docs/spec/reconciliation.md). */
+export const ProviderDifference = Schema.Struct({
+  provider: Schema.String,
+  /** False: it cannot list, and nothing is known of its orphans. */
+  listing: Schema.Boolean,
+  /** This installation's, unknown or over here: taken back after the grace period. */
+  orphans: Schema.Array(Mark),
+  /** Unknown here and naming no installation: taken back on an administrator's word only. */
+  unclaimed: Schema.Array(Mark),
+  /** Another installation's. */
+  foreign: Schema.Array(Mark),
+  /** Requests that are ACTIVE here and gone there. */
+  removed: Schema.Array(Schema.String),
+  /** Why it could not be compared; null when it was. */
+  error: Schema.NullOr(Schema.String)
+}).annotate({ identifier: "ProviderDifference" })
+
+export const Reconciliation = Schema.Struct({
+  /** The word of this installation in its marks; null while it has none. */
+  installation: Schema.NullOr(Schema.String),
+  providers: Schema.Array(ProviderDifference),
+  /** Request ids whose taking back an administrator's word has begun. */
+  takenBack: Schema.Array(Schema.String)
+}).annotate({ identifier: "Reconciliation" })
+
+export const ReconcileQuery = { provider: Schema.optionalKey(name(64)) }
+
+export const Reconcile = Schema.Struct({
+  /** All providers when absent. */
+  provider: Schema.optionalKey(name(64)),
+  /** Request ids of marks to take back now, whosever they are; what is live here is left alone. */
+  takeBack: Schema.optionalKey(
+    Schema.Array(RequestId).check(Schema.isMaxLength(100, { message: "must have at most 100 items" }))
+  )
+}).annotate({ identifier: "Reconcile" })
+
 export const AuditEntry = Schema.Struct({
   seq: Schema.Int,
   /** The canonical text: what is hashed. */

@@ -76,6 +76,7 @@ export const auditActions = [
   "rate.limited",
   "access.refused",
   "config.loaded",
+  "reconcile.run",
   "notification.failed",
   "audit.exported"
 ] as const

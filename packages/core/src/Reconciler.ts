@@ -243,15 +243,19 @@ const make = Effect.gen(function* () {
   })
 
   const act: Reconciler["Service"]["act"] = (names) =>
-    Effect.forEach(names, (name) => {
-      const provider = providers.get(name)
-      const acting = provider === undefined ? Effect.succeed(nothing(name)) : actOn(provider)
-      return acting.pipe(
-        Effect.tapError((error) => Effect.logWarning(`${name}: ${error.message}`)),
-        Effect.result,
-        Effect.map((result) => ({ provider: name, result }))
-      )
-    })
+    Effect.forEach(
+      names,
+      (name) => {
+        const provider = providers.get(name)
+        const acting = provider === undefined ? Effect.succeed(nothing(name)) : actOn(provider)
+        return acting.pipe(
+          Effect.tapError((error) => Effect.logWarning(`${name}: ${error.message}`)),
+          Effect.result,
+          Effect.map((result) => ({ provider: name, result }))
+        )
+      },
+      { concurrency: 4 }
+    )
 
   const takeBack: Reconciler["Service"]["takeBack"] = Effect.fn("Reconciler.takeBack")(function* (word) {
     const provider = providers.get(word.provider)

@@ -30,6 +30,7 @@ import * as Authoring from "./policy/Authoring.ts"
 import * as DirectorySource from "./policy/DirectorySource.ts"
 import * as ServedPolicy from "./policy/ServedPolicy.ts"
 import * as Readiness from "./Readiness.ts"
+import * as Installation from "./store/Installation.ts"
 import * as Migrations from "./store/Migrations.ts"
 import * as Pglite from "./store/Pglite.ts"
 import * as Postgres from "./store/Postgres.ts"
@@ -83,6 +84,13 @@ const sealer = (config: Config["sealing"]): Layer.Layer<Sealer.Sealer, StartRefu
         return yield* new StartRefused({ message: "sealing.keys is empty: make one with `openssl rand -base64 32`" })
       return Sealer.layer(keys, active)
     })
+  )
+
+/** The domain's settings, and which installation this is: the database says so. */
+const settings = (config: Config) =>
+  Layer.effect(
+    Settings.Settings,
+    Effect.map(Installation.word, (word) => ({ ...Settings.defaults, ...domainSettings(config), installation: word }))
   )
 
 const labels = (rows: Config["policy"]["labels"]) =>
@@ -205,7 +213,7 @@ export const daemon = (
     sealer(config.sealing),
     ConfiguredProviders.layer(config.providers),
     labels(config.policy.labels),
-    Settings.layer(domainSettings(config)),
+    settings(config),
     Alerts.layer(
       config.alerts.map(({ name, path, type }) => ({
         name: name ?? type,

@@ -34,7 +34,8 @@ export const commandNames = [
   "unlock",
   "close_review",
   "policy",
-  "principal"
+  "principal",
+  "reconcile"
 ] as const
 
 export type CommandName = (typeof commandNames)[number]

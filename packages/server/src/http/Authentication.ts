@@ -104,7 +104,8 @@ const commandOf: Readonly<Record<string, Identity["commands"][number]>> = {
   "policies.apply": "policy",
   "policies.remove": "policy",
   "principals.setTrustTier": "principal",
-  "principals.setOwner": "principal"
+  "principals.setOwner": "principal",
+  "reconciliation.run": "reconcile"
 }
 
 /** Break-glass is the other one; it is known only from the body. */
@@ -114,7 +115,8 @@ const needsFreshSignIn: ReadonlySet<Identity["commands"][number]> = new Set([
   "lock",
   "unlock",
   "policy",
-  "principal"
+  "principal",
+  "reconcile"
 ])
 
 const codeOf = (refused: TokenRefused): string =>

@@ -6,6 +6,7 @@ import type {
   PolicyAdmin,
   Principals as CorePrincipals,
   Provider,
+  Reconciler,
   Settings,
   Store,
   Transitions
@@ -35,6 +36,7 @@ import * as Outermost from "./Outermost.ts"
 import * as Policies from "./Policies.ts"
 import * as Principals from "./Principals.ts"
 import * as Probes from "./Probes.ts"
+import * as Reconciliation from "./Reconciliation.ts"
 import * as RefusedLog from "./RefusedLog.ts"
 import * as Requests from "./Requests.ts"
 
@@ -55,6 +57,7 @@ const handlers = Layer.mergeAll(
   Principals.layerNoDeps,
   Principals.locksNoDeps,
   Audit.layerNoDeps,
+  Reconciliation.layerNoDeps,
   Meta.layerNoDeps
 )
 
@@ -66,6 +69,7 @@ export type Needs =
   | PolicyAuthoring
   | CorePrincipals.Principals
   | Provider.Providers
+  | Reconciler.Reconciler
   | Settings.Settings
   | Store.Store
   | Tokens

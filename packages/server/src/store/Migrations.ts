@@ -15,6 +15,7 @@ import { createHash } from "node:crypto"
 import * as Tables from "./migrations/0001_Tables.ts"
 import * as Audit from "./migrations/0002_Audit.ts"
 import * as CommitSteps from "./migrations/0003_CommitSteps.ts"
+import * as Installation from "./migrations/0004_Installation.ts"
 import * as Grants from "./migrations/Grants.ts"
 
 const table = "jitsudo.schema_migrations"
@@ -23,7 +24,8 @@ const steps: ReadonlyArray<{ readonly id: number; readonly name: string; readonl
   [
     { id: 1, name: "tables", statements: Tables.statements },
     { id: 2, name: "audit", statements: Audit.statements },
-    { id: 3, name: "commit_steps", statements: CommitSteps.statements }
+    { id: 3, name: "commit_steps", statements: CommitSteps.statements },
+    { id: 4, name: "installation", statements: Installation.statements }
   ]
 
 /** The newest migration that this program knows. */

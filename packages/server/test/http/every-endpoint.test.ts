@@ -51,6 +51,8 @@ const rows: Readonly<Record<string, Row>> = {
   "audit.query": forbidden,
   "audit.head": forbidden,
   "audit.export": forbidden,
+  "reconciliation.difference": forbidden,
+  "reconciliation.run": forbidden,
   "meta.healthz": anybody,
   "meta.readyz": anybody,
   "meta.version": anybody,

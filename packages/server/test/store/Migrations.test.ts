@@ -39,15 +39,15 @@ onPostgres("migrations", () => {
     Effect.gen(function* () {
       const database = yield* blank
       yield* Effect.gen(function* () {
-        expect((yield* pending).map((one) => one.name)).toEqual(["tables", "audit", "commit_steps"])
-        expect((yield* pending).length).toBe(3)
+        expect((yield* pending).map((one) => one.name)).toEqual(["tables", "audit", "commit_steps", "installation"])
+        expect((yield* pending).length).toBe(4)
         expect(yield* Effect.flip(check)).toMatchObject({ reason: "behind" })
       }).pipe(Effect.provide(database))
       const applied = yield* Effect.all(
         [1, 2, 3].map(() => Effect.provide(migrate, database)),
         { concurrency: "unbounded" }
       )
-      expect(applied.map((one) => one.length).sort()).toEqual([0, 0, 3])
+      expect(applied.map((one) => one.length).sort()).toEqual([0, 0, 4])
       yield* Effect.gen(function* () {
         expect(yield* pending).toEqual([])
         yield* check

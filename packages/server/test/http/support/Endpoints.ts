@@ -337,6 +337,25 @@ export const endpoints: ReadonlyArray<Endpoint> = [
     query: { from: ["0", "-1", "x", "1e308", "999999999", "1.5"], to: ["0", "-5", "x", "1e400"] },
     status: 200
   },
+  {
+    name: "reconciliation.difference",
+    method: "GET",
+    path: () => "/api/v1alpha1/reconcile",
+    as: "carol",
+    target: none,
+    query: { provider: ["\u0000", "x".repeat(65), "nowhere"] },
+    status: 200
+  },
+  {
+    name: "reconciliation.run",
+    method: "POST",
+    path: () => "/api/v1alpha1/reconcile",
+    as: "carol",
+    target: none,
+    body: () => ({ provider: "memory", takeBack: ["req_01J0000000000000000000000N"] }),
+    optional: ["provider", "takeBack"],
+    status: 200
+  },
   { name: "meta.healthz", method: "GET", path: () => "/healthz", as: "eve", target: none, status: 200 },
   { name: "meta.readyz", method: "GET", path: () => "/readyz", as: "eve", target: none, status: 200 },
   { name: "meta.version", method: "GET", path: () => "/version", as: "eve", target: none, status: 200 },
