@@ -6,23 +6,27 @@
  * 3. A secret appears in no message and in no output of `show`.
  * 4. Environment over file over defaults; an empty variable counts as absent.
  *
- * The keys themselves stand in `config/Keys.ts`. Nothing here opens a database, a port or a connection; an issuer that
- * cannot be reached is no fault of the configuration.
+ * The keys themselves stand in `config/Keys.ts`, those of providers in their plug-ins' schemas, which are loaded here.
+ * Nothing here opens a database, a port or a connection; an issuer that cannot be reached is no fault of the
+ * configuration.
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { dirname, resolve } from "node:path"
 import { ConfigSchema, fields } from "./config/Keys.ts"
 import type { Config } from "./config/Keys.ts"
 import type { Purpose } from "./config/Rules.ts"
 import { violations } from "./config/Rules.ts"
 import type { Fields } from "./config/Setting.ts"
+import { masked } from "./config/PluginSection.ts"
+import * as ProviderSections from "./config/ProviderSections.ts"
 import { environmentName, nodes } from "./config/Setting.ts"
 import type { Findings } from "./config/Shape.ts"
 import { check } from "./config/Shape.ts"
 import type { Environment, Note, Tree } from "./config/Tree.ts"
-import { isTree, join, overlay, readEnvironment, readYaml, rename, scalarKeys } from "./config/Tree.ts"
+import { environmentKeys, isTree, join, overlay, readEnvironment, readYaml } from "./config/Tree.ts"
 
 export type { Config, IssuerConfig } from "./config/Keys.ts"
 export type { CommandName } from "./config/AuthKeys.ts"
@@ -43,14 +47,12 @@ export interface LoadOptions {
   readonly env: Environment
   /** What the file would say if it said nothing, as plain values (`jitsudod dev` brings its own). */
   readonly base?: Tree
-  /** `migrate` needs no issuer, no sealing key and no listener. Default `serve`. */
+  /**
+   * `migrate` needs no issuer, no sealing key, no listener and no provider; `providers` nothing but these. Default
+   * `serve`.
+   */
   readonly purpose?: Purpose
 }
-
-/** Secrets outside lists, by path. */
-const secretPaths: ReadonlyArray<string> = scalarKeys(fields).flatMap(([path, node]) =>
-  node.about.secret === true ? [path] : []
-)
 
 const without = (tree: Tree, path: ReadonlyArray<string>): Tree => {
   const [head, ...rest] = path
@@ -60,7 +62,7 @@ const without = (tree: Tree, path: ReadonlyArray<string>): Tree => {
 }
 
 /** Without the secrets that the environment gives, in either form: a file's `url` is no match for its `url_file`. */
-const yielding = (tree: Tree, variables: ReadonlyMap<string, string>): Tree =>
+const yielding = (tree: Tree, secretPaths: ReadonlyArray<string>, variables: ReadonlyMap<string, string>): Tree =>
   secretPaths
     .filter((path) => variables.has(path) || variables.has(`${path}_file`))
     .reduce((rest, path) => without(without(rest, path.split(".")), `${path}_file`.split(".")), tree)
@@ -113,13 +115,25 @@ const decode = Schema.decodeUnknownSync(ConfigSchema)
  */
 export const load = Effect.fn("Config.load")(function* (options: LoadOptions) {
   const notes: Array<Note> = []
-  const fromFile = options.file === undefined ? {} : rename(readYaml(options.file, notes), notes)
-  const environment = readEnvironment(fields, options.env, notes)
-  const below = overlay(options.base ?? {}, fromFile)
-  const tree = overlay(yielding(below, environment.variables), environment.tree)
+  const { file, env, purpose = "serve" } = options
+  const below = overlay(options.base ?? {}, file === undefined ? {} : readYaml(file, notes))
+  const directory = file === undefined ? process.cwd() : dirname(resolve(file))
+  const found = yield* Effect.promise(() =>
+    purpose === "migrate"
+      ? Promise.resolve({ sections: [], environment: [] })
+      : ProviderSections.findAll(below["providers"], env, directory, notes)
+  )
+  const settable = [...environmentKeys(fields), ...found.environment]
+  const environment = readEnvironment(settable, env, notes)
+  const secretPaths = settable.flatMap(({ path, secret }) => (secret ? [path] : []))
+  const { providers: sections, ...tree } = overlay(
+    yielding(below, secretPaths, environment.variables),
+    environment.tree
+  )
   const findings: Findings = { notes, failed: new Set(), kept: new Map(), variables: environment.variables }
-  const config = decode(expand(check(fields, tree, findings), findings))
-  const issues = [...notes, ...violations(config, options.purpose ?? "serve", findings)]
+  const providers = ProviderSections.read(found, sections, findings)
+  const config: Config = { ...decode(expand(check(fields, tree, findings, ["providers"]), findings)), providers }
+  const issues = [...notes, ...violations(config, purpose, findings)]
   if (issues.length > 0) return yield* new ConfigInvalid({ issues })
   for (const warning of environment.warnings) {
     yield* Effect.logWarning(`${warning.path}: ${warning.message} (${warning.hint})`)
@@ -127,8 +141,7 @@ export const load = Effect.fn("Config.load")(function* (options: LoadOptions) {
   return config
 })
 
-/** What stands in the place of a secret. */
-export const masked = "********"
+export { masked }
 
 const mask = (declared: Fields, tree: Tree): Tree => {
   const result: Tree = {}
@@ -145,10 +158,21 @@ const mask = (declared: Fields, tree: Tree): Tree => {
   return result
 }
 
+/** `providers` where the reference has it: behind `policy`. */
+const inOrder = <A>(
+  before: ReadonlyArray<readonly [string, A]>,
+  ...providers: ReadonlyArray<readonly [string, A]>
+): ReadonlyArray<readonly [string, A]> => {
+  const at = before.findIndex(([key]) => key.split(/[.[]/u, 1)[0] === "limits")
+  return [...before.slice(0, at), ...providers, ...before.slice(at)]
+}
+
 /** The configuration as plain values for people and scripts: as the file would say it, secrets masked. */
 export const show = (config: Config): Tree => {
-  const encoded: unknown = Schema.encodeSync(ConfigSchema)(config)
-  return mask(fields, isTree(encoded) ? encoded : {})
+  const { providers, ...others } = config
+  const encoded: unknown = Schema.encodeSync(ConfigSchema)(others)
+  const shown = mask(fields, isTree(encoded) ? encoded : {})
+  return Object.fromEntries(inOrder(Object.entries(shown), ["providers", ProviderSections.show(providers)]))
 }
 
 export interface KeyDescription {
@@ -183,8 +207,51 @@ const describeFields = (declared: Fields, path: string, inList: boolean): Readon
     ]
   })
 
-/** Every key there is, in reading order. */
-export const describe = (): ReadonlyArray<KeyDescription> => describeFields(fields, "", false)
+const pluginKeys: ReadonlyArray<KeyDescription> = [
+  {
+    key: "providers.*.plugin",
+    type: "module",
+    default: null,
+    required: false,
+    env: null,
+    description:
+      "The provider of a section with a name of its own: a package, a path that begins with `./`, or a built-in.",
+    secret: false
+  },
+  {
+    key: "providers.*.config",
+    type: "keys",
+    default: null,
+    required: false,
+    env: null,
+    description: "The keys of that provider, as its own documentation has them.",
+    secret: false
+  }
+]
+
+/** Every key there is, in reading order. Loads all built-in providers. */
+export const describe: Effect.Effect<ReadonlyArray<KeyDescription>> = Effect.map(
+  Effect.promise(ProviderSections.describe),
+  (builtIn) => {
+    const providers = builtIn.map(({ key, path, variable }): KeyDescription => {
+      const type = key.shape._tag === "Value" ? key.shape.type : key.shape._tag === "List" ? "list" : "keys"
+      return {
+        key: path,
+        type,
+        default: key.defaultValue ?? null,
+        required: key.required,
+        env: variable,
+        description: key.description,
+        secret: key.secret
+      }
+    })
+    const all = inOrder(
+      describeFields(fields, "", false).map((one) => [one.key, one] as const),
+      ...[...providers, ...pluginKeys].map((one) => [one.key, one] as const)
+    )
+    return all.map(([, one]) => one)
+  }
+)
 
 /** Every group and list with its description, in reading order. */
 export const describeSections = (): ReadonlyArray<{ readonly key: string; readonly description: string }> => {
@@ -197,7 +264,12 @@ export const describeSections = (): ReadonlyArray<{ readonly key: string; readon
       const here = node._tag === "List" ? `${join(path, key)}[]` : join(path, key)
       return [{ key: here, description: node.description }, ...walk(node.fields, here)]
     })
-  return walk(fields, "")
+  const said = walk(fields, "").map((one) => [one.key, one] as const)
+  const providers = {
+    key: "providers",
+    description: "Where rights can be granted; a section switches its provider on."
+  }
+  return inOrder(said, ["providers", providers]).map(([, one]) => one)
 }
 
 const seconds = (duration: Duration.Duration): number => Math.floor(Duration.toSeconds(duration))

@@ -7,23 +7,37 @@ import * as Schema from "effect/Schema"
 const seconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 7 * 86_400 }))
 
 export const MockConfig = Schema.Struct({
-  /** Shortest grant. */
-  min_duration_seconds: seconds.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(1))),
-  /** Longest grant. */
-  max_duration_seconds: seconds.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(43_200))),
-  /** Roles that exist; every well-formed one when absent. */
-  roles: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** False: a right stays until it is ended, as on a platform without native expiry. */
-  native_expiry: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(true))),
-  /** Every call takes this long. */
-  latency_millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 })).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(0))
+  min_duration_seconds: seconds.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(1)),
+    Schema.annotateKey({ description: "The shortest grant." })
   ),
-  /** The platform's truth, an append-only file that several processes may share; in memory when absent. */
-  state_file: Schema.optionalKey(Schema.String),
-  /** Every call at the platform, one JSON object per line; no secrets. */
-  journal_file: Schema.optionalKey(Schema.String),
-  /** Faults for the next calls; read before each call. See `MockControl.ts`. */
-  control_file: Schema.optionalKey(Schema.String)
+  max_duration_seconds: seconds.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(43_200)),
+    Schema.annotateKey({ description: "The longest grant." })
+  ),
+  roles: Schema.optionalKey(Schema.Array(Schema.String)).pipe(
+    Schema.annotateKey({ description: "Roles that exist; every well-formed one when absent." })
+  ),
+  native_expiry: Schema.Boolean.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(true)),
+    Schema.annotateKey({ description: "Off: a right stays until it is ended, as on a platform without native expiry." })
+  ),
+  latency_millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 })).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(0)),
+    Schema.annotateKey({ description: "How long each call pretends to take." })
+  ),
+  state_file: Schema.optionalKey(Schema.String).pipe(
+    Schema.annotateKey({
+      description: "The platform's truth, an append-only file that several processes may share; in memory when absent."
+    })
+  ),
+  journal_file: Schema.optionalKey(Schema.String).pipe(
+    Schema.annotateKey({
+      description: "Every call at the platform is written here, one JSON object a line; no secrets."
+    })
+  ),
+  control_file: Schema.optionalKey(Schema.String).pipe(
+    Schema.annotateKey({ description: "Faults for the next calls, read before each call: for drills." })
+  )
 })
 export type MockConfig = typeof MockConfig.Type

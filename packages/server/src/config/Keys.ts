@@ -1,10 +1,11 @@
 /**
- * Every configuration key: one line each of what it means, in the order in which the reference page shows them.
+ * Every configuration key but those of `providers`, which plug-ins declare (`ProviderSections.ts`): one line each of what
+ * it means, in the order in which the reference page shows them.
  */
 import * as Schema from "effect/Schema"
 import { auth } from "./AuthKeys.ts"
 import * as Kinds from "./Kinds.ts"
-import { providers } from "./ProviderKeys.ts"
+import type { ProviderSection } from "./ProviderSections.ts"
 import { defaulted, list, optional, required, section } from "./Setting.ts"
 
 const server = section("How the daemon is reached.", {
@@ -149,11 +150,14 @@ const dev = section("`jitsudod dev` only.", {
   })
 })
 
-export const fields = { server, tls, database, auth, sealing, policy, providers, limits, alerts, log, dev }
+export const fields = { server, tls, database, auth, sealing, policy, limits, alerts, log, dev }
 
 export const ConfigSchema = Schema.Struct(fields)
 
 /** The configuration after defaults, environment and secret files: named as in the file. */
-export type Config = typeof ConfigSchema.Type
+export type Config = typeof ConfigSchema.Type & {
+  /** In the order of the file; plug-ins bring their own keys. */
+  readonly providers: ReadonlyArray<ProviderSection>
+}
 
 export type IssuerConfig = Config["auth"]["issuers"][number]

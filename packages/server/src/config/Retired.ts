@@ -49,9 +49,25 @@ export const retiredKeys: ReadonlyMap<string, { readonly message: string; readon
   ]
 ])
 
-/** Old path -> new path; both at once are an error. */
-export const renamedKeys: ReadonlyMap<string, string> = new Map([
-  ["providers.aws.max_duration", "providers.aws.max_session"]
+/** Keys of providers that took a length of time in words, by plug-in: today's take whole seconds or milliseconds. */
+export const secondsKeys: ReadonlyMap<
+  string,
+  ReadonlyMap<string, { readonly key: string; readonly millis: boolean }>
+> = new Map([
+  [
+    "aws",
+    new Map([
+      ["max_duration", { key: "max_session_seconds", millis: false }],
+      ["max_session", { key: "max_session_seconds", millis: false }]
+    ])
+  ],
+  [
+    "mock",
+    new Map([
+      ["max_duration", { key: "max_duration_seconds", millis: false }],
+      ["latency", { key: "latency_millis", millis: true }]
+    ])
+  ]
 ])
 
 /** Variables of retired keys. */

@@ -9,8 +9,8 @@ import type { Config } from "./Keys.ts"
 import type { Findings } from "./Shape.ts"
 import type { Note } from "./Tree.ts"
 
-/** What the configuration is for: `migrate` needs a database and nothing else. */
-export type Purpose = "serve" | "migrate"
+/** What the configuration is for: `migrate` needs a database and nothing else, `providers` the providers alone. */
+export type Purpose = "serve" | "migrate" | "providers"
 
 interface Rule {
   /** Keys that the rule reads. */
@@ -244,6 +244,7 @@ const concerns = (failed: ReadonlySet<string>, reads: ReadonlyArray<string>): bo
 
 /** What the rules have against a configuration. */
 export const violations = (config: Config, purpose: Purpose, findings: Findings): ReadonlyArray<Note> => {
+  if (purpose === "providers") return []
   const at = (list: string, index: number) => `${list}[${findings.kept.get(list)?.[index] ?? index}]`
   return rules
     .filter(

@@ -128,3 +128,13 @@ export const nodes = (fields: Fields): ReadonlyArray<readonly [key: string, node
 /** The environment variable of a key outside lists. */
 export const environmentName = (path: string, about: About): string =>
   about.env ?? `JITSUDOD_${path.replaceAll(".", "_").toUpperCase()}`
+
+/** A key that an environment variable sets. */
+export interface EnvironmentKey {
+  readonly path: string
+  readonly variable: string
+  /** Also taken as `<variable>_FILE`. */
+  readonly secret: boolean
+  /** See `Kind.fromText`. */
+  readonly fromText: (text: string) => unknown
+}

@@ -25,7 +25,7 @@ export interface Findings {
 type KeyNode = Extract<Node, { readonly _tag: "Key" }>
 
 /** A value for a message: short, on one line, without the user part of a URL. */
-const shown = (value: unknown): string => {
+export const shown = (value: unknown): string => {
   const text = (JSON.stringify(value) ?? typeof value).replaceAll(/\/\/[^/@\s"]*@/gu, "//***@")
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`
 }
@@ -44,7 +44,7 @@ const checkKey = (node: KeyNode, value: unknown, path: string, findings: Finding
 }
 
 /** What a value is, for places where it might be a secret that slipped. */
-const sortOf = (value: unknown): string =>
+export const sortOf = (value: unknown): string =>
   Array.isArray(value) ? "a list" : isTree(value) ? "keys" : typeof value === "string" ? "a text" : `a ${typeof value}`
 
 /** Where `word` would be known, as full paths: for keys that were put one level too high or too low. */
@@ -78,7 +78,8 @@ const checkFields = (
   value: unknown,
   path: string,
   root: Fields,
-  findings: Findings
+  findings: Findings,
+  alsoKnown: ReadonlyArray<string> = []
 ): Tree | undefined => {
   if (value !== undefined && value !== null && !isTree(value)) {
     findings.notes.push({ path, message: `expected keys below it, got ${sortOf(value)}`, hint: "" })
@@ -144,7 +145,7 @@ const checkFields = (
     node._tag === "Key" && node.about.secret === true ? [key, `${key}_file`] : [key]
   )
   for (const key of Object.keys(given)) {
-    if (!taken.has(key)) unknownKey(key, join(path, key), candidates, root, findings)
+    if (!taken.has(key)) unknownKey(key, join(path, key), [...candidates, ...alsoKnown], root, findings)
   }
   return whole ? result : undefined
 }
@@ -185,6 +186,6 @@ const emptied = (fields: Fields): Tree =>
     })
   )
 
-/** The tree in the schema's shape, with every fault noted in `findings`. */
-export const check = (fields: Fields, tree: Tree, findings: Findings): Tree =>
-  checkFields(fields, tree, "", fields, findings) ?? emptied(fields)
+/** The tree in the schema's shape, with every fault noted in `findings`. `alsoKnown` are groups that others check. */
+export const check = (fields: Fields, tree: Tree, findings: Findings, alsoKnown: ReadonlyArray<string> = []): Tree =>
+  checkFields(fields, tree, "", fields, findings, alsoKnown) ?? emptied(fields)

@@ -7,8 +7,8 @@
  */
 import { readFileSync } from "node:fs"
 import * as Yaml from "effect/encoding/Yaml"
-import { renamedKeys, retiredKeys, retiredVariables } from "./Retired.ts"
-import type { Fields } from "./Setting.ts"
+import { retiredKeys, retiredVariables } from "./Retired.ts"
+import type { EnvironmentKey, Fields } from "./Setting.ts"
 import { environmentName, nodes } from "./Setting.ts"
 import { nearest } from "./Suggestion.ts"
 
@@ -111,25 +111,36 @@ export interface FromEnvironment {
   readonly warnings: ReadonlyArray<Note>
 }
 
+/** What the environment can say of declared keys. */
+export const environmentKeys = (fields: Fields): ReadonlyArray<EnvironmentKey> =>
+  scalarKeys(fields).map(([path, node]) => ({
+    path,
+    variable: environmentName(path, node.about),
+    secret: node.about.secret === true,
+    fromText: node.kind.fromText
+  }))
+
 /** The tree that the environment spells; empty variables count as absent. */
-export const readEnvironment = (fields: Fields, env: Environment, notes: Array<Note>): FromEnvironment => {
+export const readEnvironment = (
+  keys: ReadonlyArray<EnvironmentKey>,
+  env: Environment,
+  notes: Array<Note>
+): FromEnvironment => {
   let tree: Tree = {}
   const variables = new Map<string, string>()
   const known = new Set(["JITSUDOD_CONFIG"])
-  for (const [path, node] of scalarKeys(fields)) {
-    const name = environmentName(path, node.about)
-    const names: ReadonlyArray<readonly [string, string]> =
-      node.about.secret === true
-        ? [
-            [name, path],
-            [`${name}_FILE`, `${path}_file`]
-          ]
-        : [[name, path]]
+  for (const { fromText, path, secret, variable: name } of keys) {
+    const names: ReadonlyArray<readonly [string, string]> = secret
+      ? [
+          [name, path],
+          [`${name}_FILE`, `${path}_file`]
+        ]
+      : [[name, path]]
     for (const [variable, target] of names) {
       known.add(variable)
       const value = env[variable]
       if (value === undefined || value === "") continue
-      tree = put(tree, target.split("."), target === path ? node.kind.fromText(value) : value)
+      tree = put(tree, target.split("."), target === path ? fromText(value) : value)
       variables.set(target, variable)
     }
   }
@@ -149,28 +160,6 @@ export const readEnvironment = (fields: Fields, env: Environment, notes: Array<N
     }
   }
   return { tree, variables, warnings }
-}
-
-/** Moves renamed keys to where they belong now. */
-export const rename = (tree: Tree, notes: Array<Note>): Tree => {
-  let result = tree
-  for (const [from, to] of renamedKeys) {
-    const path = from.split(".")
-    const last = path.pop() ?? ""
-    let holder: unknown = result
-    for (const key of path) holder = isTree(holder) ? holder[key] : undefined
-    if (!isTree(holder) || !(last in holder)) continue
-    const { [last]: value, ...others } = holder
-    const newName = to.split(".").at(-1) ?? ""
-    if (newName in others)
-      notes.push({
-        path: from,
-        message: `this is the old name of ${to}, which is also given`,
-        hint: "keep one of the two"
-      })
-    result = put(result, path, newName in others ? others : { ...others, [newName]: value })
-  }
-  return result
 }
 
 /** A secret's file as its value: the whole content without the line break at its end. */

@@ -175,9 +175,8 @@ describe("a daemon does not start", () => {
       Effect.gen(function* () {
         const config = yield* Config.load({
           env: {},
-          purpose: "migrate",
+          purpose: "providers",
           base: {
-            database: { data_dir: "/unused" },
             providers: { aws: { role_arn_template: "arn:aws:iam::{scope}:role/{role}", accounts, roles: ["read*"] } }
           }
         })

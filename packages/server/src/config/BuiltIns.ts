@@ -1,0 +1,11 @@
+/**
+ * The providers that come with jitsudo, by the name under which a section configures them. Each is loaded when its
+ * section is there, and loads its cloud's SDK when it is made: nobody needs an SDK of a cloud that they do not use.
+ */
+import type { OpenPlugin } from "./PluginSection.ts"
+import { open } from "./PluginSection.ts"
+
+export const builtIns: ReadonlyMap<string, () => Promise<OpenPlugin>> = new Map([
+  ["aws", async () => open((await import("@jitsudo/providers/aws")).plugin)],
+  ["mock", async () => open((await import("@jitsudo/providers/mock")).plugin)]
+])
