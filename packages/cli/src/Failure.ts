@@ -13,6 +13,8 @@ export const exits = {
   notSignedIn: 3,
   refused: 4,
   timedOut: 5,
+  /** `server reconcile`: something differs. */
+  differs: 6,
   interrupted: 130
 } as const
 

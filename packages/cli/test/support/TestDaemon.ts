@@ -16,7 +16,9 @@ import {
   Notification,
   Principal,
   Principals,
+  type Provider,
   Providers,
+  Reconciler,
   type Request,
   Sealer,
   Settings,
@@ -391,6 +393,53 @@ const audit = HttpApiBuilder.group(
   })
 )
 
+const markOf = ({ installation = null, notAfter, requestId, resourceKey }: Provider.Tagged) => ({
+  requestId,
+  resourceKey,
+  installation,
+  notAfter: when(notAfter)
+})
+
+const differenceOf = ({ foreign, orphans, unclaimed, ...rest }: Reconciler.Difference) => ({
+  ...rest,
+  orphans: orphans.map(markOf),
+  unclaimed: unclaimed.map(markOf),
+  foreign: foreign.map(markOf),
+  error: null
+})
+
+/** One provider, called `memory`, that is always there. */
+const reconciliation = HttpApiBuilder.group(
+  Api.Api,
+  "reconciliation",
+  Effect.fn(function* (handlers) {
+    const reconciler = yield* Reconciler.Reconciler
+    const { installation, ...settings } = yield* Settings.Settings
+    const administrators = Effect.flatMap(Api.Caller, ({ principal }) =>
+      Access.isAdmin(principal, { ...settings, installation })
+        ? Effect.succeed(principal)
+        : Effect.fail(new Problems.Forbidden({ code: "not_admin", detail: "for administrators", hint: "ask one" }))
+    )
+    const answer = (all: ReadonlyArray<Reconciler.Difference>, takenBack: ReadonlyArray<string>) => ({
+      installation,
+      providers: all.map(differenceOf),
+      takenBack
+    })
+    return handlers.handleAll({
+      difference: Effect.fn(function* () {
+        yield* administrators
+        return answer([yield* answering(reconciler.difference("memory"))], [])
+      }),
+      run: Effect.fn(function* ({ payload }) {
+        const by = yield* administrators
+        const word = { by, provider: "memory", requestIds: payload.takeBack ?? [] }
+        const takenBack = yield* answering(reconciler.takeBack(word))
+        return answer(yield* answering(reconciler.run), takenBack)
+      })
+    })
+  })
+)
+
 /** Policies as they were given: what the daemon checks is its own tests' matter. */
 const policies = HttpApiBuilder.group(
   Api.Api,
@@ -519,6 +568,7 @@ export interface TestDaemon {
   readonly url: string
   readonly server: Server
   readonly platform: MemoryProvider.Platform
+  readonly provider: Provider.Provider
   readonly run: <A, E>(effect: Effect.Effect<A, E, Engine.Services | Engine.Ports>) => Promise<A>
   readonly close: () => Promise<void>
 }
@@ -545,7 +595,7 @@ export const start = async (options: Partial<Options> = {}): Promise<TestDaemon>
     }),
     Providers.layerOf([provider]),
     Labels.layerTable([]),
-    Settings.layer({ alertChannels: ["log"] }),
+    Settings.layer({ alertChannels: ["log"], installation: "here" }),
     Sealer.layerMemory,
     Notification.layerNone
   )
@@ -557,6 +607,7 @@ export const start = async (options: Partial<Options> = {}): Promise<TestDaemon>
       locks,
       audit,
       policies,
+      reconciliation,
       meta({ signIn: options.signIn ?? { issuers: [] }, ready: options.ready ?? true })
     ]),
     Layer.provide([authentication, decoding])
@@ -574,6 +625,7 @@ export const start = async (options: Partial<Options> = {}): Promise<TestDaemon>
     url: `http://127.0.0.1:${address.port}`,
     server,
     platform,
+    provider,
     run: (effect) => runtime.runPromise(effect),
     close: async () => {
       server.closeAllConnections()
