@@ -1,16 +1,25 @@
 /**
- * The demo plays, and fails when what it shows does not hold: every step is broken for real, and each time the demo
- * must end with exit code 1 and name that step, for the reason that the sabotage is.
+ * The demo plays on every platform, and fails when what it shows does not hold: every step is broken for real, and each
+ * time the demo must end with exit code 1 and name that step, for the reason that the sabotage is.
  */
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeAll, describe, expect, inject, it } from "vitest"
-import { sabotages } from "../scripts/demo/Sabotage.ts"
-import { steps, upTo } from "../scripts/demo/Tour.ts"
+import { platform as aws } from "../scripts/demo/platforms/aws.ts"
+import { load, names } from "../scripts/demo/platforms/Platforms.ts"
+import { sabotagesOn } from "../scripts/demo/Sabotage.ts"
+import { stepsOn, upTo } from "../scripts/demo/Tour.ts"
 import { root } from "./support/Sources.ts"
 
-/** The full size plays the whole tour up to the broken step, from an empty directory; otherwise what it stands on. */
+const steps = stepsOn(aws)
+const sabotages = sabotagesOn(aws)
+const others = names.filter((name) => name !== aws.name)
+
+/**
+ * The full size breaks each step in a world of its own, from an empty directory, after all the steps before it, and plays
+ * the tour on every platform. Otherwise steps that do not get in each other's way share a world.
+ */
 const isFull = process.env["JITSUDO_TEST_FULL"] === "1"
 
 const patience = 300_000
@@ -83,7 +92,7 @@ const seen: Readonly<Record<number, RegExp>> = {
   5: /expected Carol to be refused .*saw exit code 0, .*ACTIVE/u,
   6: /expected the request to be ACTIVE; saw FAILED/u,
   7: /expected none of them in the command line of any process; saw one/u,
-  8: /expected AWS to refuse the revoked session.*saw 3 roles/u,
+  8: /expected AWS to refuse the program whose session was revoked.*saw 3 roles/u,
   9: /expected the request to be ACTIVE at once, without anybody; saw PENDING/u,
   10: /expected no credentials of the expired grant.*saw exit code 0, "the program ran"/u,
   11: /expected break-glass to be taken; saw exit code 4/u,
@@ -108,22 +117,62 @@ const madeOnce = async (): Promise<string> => {
   return directory
 }
 
-/** Two at a time, in order; each test waits for its own. */
-const broken = new Map<number, Promise<Ran>>()
+/**
+ * Steps that are broken in one run. None stands on another of its world, and no sabotage is felt by the others. Those that
+ * take longest come first.
+ */
+const worlds: ReadonlyArray<ReadonlyArray<number>> = [[10, 11, 12], [7, 8], [6, 9], [5, 13], [3, 14], [4], [2], [1]]
 
-const breakAll = (data: string): void => {
-  const lanes = [Promise.resolve(), Promise.resolve()]
-  for (const [index, { number }] of steps.entries()) {
-    const how = isFull ? [] : ["--brief", "--data", data]
-    const ran = (lanes[index % 2] ?? Promise.resolve()).then(() =>
-      demo(`break-${number}`, "--break", String(number), ...how)
-    )
-    broken.set(number, ran)
-    lanes[index % 2] = ran.then(
-      () => undefined,
-      () => undefined
-    )
+/** The runs by their names: two at a time, in this order; each test waits for its own. */
+const runs = new Map<string, Promise<Ran>>()
+
+const begin = (data: string): void => {
+  const waiting: Array<() => Promise<unknown>> = []
+  const run = (name: string, ran: () => Promise<Ran>): void => {
+    const { promise, reject, resolve } = Promise.withResolvers<Ran>()
+    runs.set(name, promise)
+    waiting.push(() => ran().then(resolve, reject))
   }
+  run("aws", () => demo("aws"))
+  for (const numbers of isFull ? steps.map(({ number }) => [number]) : worlds) {
+    const how = isFull ? [] : ["--brief", "--data", data]
+    const name = `break-${numbers.join("-")}`
+    run(name, () => demo(name, "--break", numbers.join(), ...how))
+  }
+  run("stopped", () =>
+    node("stopped", ["scripts/demo.mjs", "--data", data], (stdout, child) => {
+      if (stdout.includes("daemon at http")) child.kill("SIGINT")
+    })
+  )
+  if (isFull) for (const name of others) run(name, () => demo(name, "--provider", name))
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next()
+  }
+  void lane()
+  void lane()
+}
+
+const ranAs = (name: string): Promise<Ran> =>
+  runs.get(name) ?? Promise.reject(new Error(`there was no run of the name ${name}`))
+
+/** The run in which a step was broken. */
+const broken = (number: number): Promise<Ran> =>
+  ranAs(`break-${isFull ? number : worlds.find((world) => world.includes(number))?.join("-")}`)
+
+beforeAll(async () => begin(await madeOnce()), patience)
+
+/** The whole tour, on one platform. */
+const plays = async (name: string): Promise<void> => {
+  const platform = await load(name)
+  const ran = await ranAs(name)
+  expect(ran.stdout + ran.stderr).toContain("demo: ok")
+  expect(ran.code).toBe(0)
+  expect(lastLine(ran)).toBe("demo: ok")
+  for (const { number, title } of platform === undefined ? [] : stepsOn(platform)) {
+    expect(ran.stdout).toContain(`${String(number).padStart(2)}  ${title}\n`)
+  }
+  expect(ran.left).toEqual([])
+  expect(processesNaming(join(inject("scratch"), "demo", name))).toEqual([])
 }
 
 describe("npm run demo", () => {
@@ -133,7 +182,12 @@ describe("npm run demo", () => {
     expect(Object.keys(sabotages).map(Number)).toEqual(numbers)
     expect(Object.keys(seen).map(Number)).toEqual(numbers)
     expect(steps.flatMap(({ needs, number }) => needs.filter((one) => one >= number))).toEqual([])
-    expect(upTo(6).map(({ number }) => number)).toEqual([1, 2, 3, 6])
+    const those = (...numbers: ReadonlyArray<number>) => upTo(steps, numbers).map(({ number }) => number)
+    expect(those(6)).toEqual([1, 2, 3, 6])
+    expect(worlds.flat().toSorted((a, b) => a - b)).toEqual(numbers)
+    for (const world of worlds) {
+      for (const one of world) expect(those(one).filter((number) => world.includes(number))).toEqual([one])
+    }
   })
 
   it("lists its steps and how each is broken", async () => {
@@ -150,20 +204,31 @@ describe("npm run demo", () => {
     expect(stderr).toContain("there is no step")
   })
 
-  it("plays every step, ends with demo: ok, and leaves nothing behind", { timeout: patience }, async () => {
-    const ran = await demo("tour")
-    expect(ran.stdout + ran.stderr).toContain("demo: ok")
-    expect(ran.code).toBe(0)
-    expect(lastLine(ran)).toBe("demo: ok")
-    for (const { number, title } of steps) expect(ran.stdout).toContain(`${String(number).padStart(2)}  ${title}\n`)
-    expect(ran.left).toEqual([])
-    expect(processesNaming(join(inject("scratch"), "demo", "tour"))).toEqual([])
+  it("plays every step, ends with demo: ok, and leaves nothing behind", { timeout: patience }, () => plays("aws"))
+
+  it.skipIf(!isFull).each(others)(
+    `plays every step on %s${isFull ? "" : " (left to npm run test:full: half a minute each)"}`,
+    { timeout: patience },
+    plays
+  )
+
+  it("refuses a platform that there is not, and says which there are", async () => {
+    const { code, stderr } = await demo("platform", "--provider", "openstack")
+    expect(code).toBe(2)
+    expect(stderr).toContain(`there is no tour on "openstack"; --provider is one of ${names.join(", ")}\n`)
+  })
+
+  it.each(names)("has the same steps on %s, and breaks each of them", async (name) => {
+    const platform = await load(name)
+    expect(platform?.name).toBe(name)
+    const there = platform === undefined ? [] : stepsOn(platform)
+    expect(there.map(({ needs, number }) => [number, needs])).toEqual(steps.map((one) => [one.number, one.needs]))
+    const sabotaged = platform === undefined ? [] : Object.keys(sabotagesOn(platform))
+    expect(sabotaged.map(Number)).toEqual(steps.map(({ number }) => number))
   })
 
   it("cleans up when it is stopped", { timeout: patience }, async () => {
-    const ran = await node("stopped", ["scripts/demo.mjs"], (stdout, child) => {
-      if (stdout.includes("daemon at http")) child.kill("SIGINT")
-    })
+    const ran = await ranAs("stopped")
     expect(ran.code).toBe(130)
     expect(lastLine(ran)).toBe("demo: stopped by SIGINT")
     expect(ran.left).toEqual([])
@@ -172,17 +237,15 @@ describe("npm run demo", () => {
 })
 
 describe("npm run demo -- --break N", () => {
-  beforeAll(async () => {
-    breakAll(await madeOnce())
-  }, patience)
-
   it.each(steps.map(({ number, title }) => [number, title] as const))(
     "%i: %s",
     { timeout: patience },
     async (number, title) => {
-      const ran = await (broken.get(number) ?? Promise.reject(new Error(`step ${number} was not broken`)))
-      expect(lastLine(ran) + ran.stderr).toMatch(seen[number] ?? /never/u)
-      expect(lastLine(ran)).toContain(`demo: FAILED at step ${number}: ${title}: `)
+      const ran = await broken(number)
+      const told = ran.stdout.split("\n").find((line) => line.startsWith(`demo: FAILED at step ${number}: ${title}: `))
+      expect(told ?? ran.stdout + ran.stderr).toMatch(seen[number] ?? /never/u)
+      const failed = ran.stdout.match(/^demo: FAILED at step \d+/gmu)?.length
+      expect(failed).toBe(isFull ? 1 : worlds.find((world) => world.includes(number))?.length)
       expect(ran.code).toBe(1)
       expect(ran.left).toEqual([])
     }

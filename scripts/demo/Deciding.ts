@@ -2,6 +2,7 @@
 import { present } from "./Expectation.ts"
 import { saw } from "./Person.ts"
 import type { PersonId } from "./Person.ts"
+import type { Ask, Platform } from "./platforms/Platform.ts"
 import type { Ran } from "./Processes.ts"
 import type { RequestSeen, Step } from "./Step.ts"
 import type { World } from "./World.ts"
@@ -10,11 +11,16 @@ import type { World } from "./World.ts"
 export const requestIn = ({ code, stdout }: Ran): string | undefined =>
   code === 0 ? /req_[0-9A-Z]{26}/u.exec(stdout)?.[0] : undefined
 
-/** Asks for the production role, and gives the request's id. */
-export const askForProduction = async (world: World, reason: string, how: "jitsudo" | "tersely"): Promise<string> => {
+/** Asks for a production role, and gives the request's id. */
+export const askForProduction = async (
+  world: World,
+  { role, scope }: Ask,
+  reason: string,
+  how: "jitsudo" | "tersely"
+): Promise<string> => {
   const alice = await world.person("alice")
   const ran = await alice[how](
-    ...["request", "--provider", "aws", "--role", "prod-admin", "--scope", world.wire.account],
+    ...["request", "--provider", world.platform.name, "--role", role, "--scope", scope],
     ...["--duration", "15m", "--reason", reason]
   )
   const id = present(requestIn(ran), "the request to be taken", saw(ran))
@@ -23,8 +29,8 @@ export const askForProduction = async (world: World, reason: string, how: "jitsu
 }
 
 const ask = async (world: World): Promise<void> => {
-  const { transcript } = world
-  const id = await askForProduction(world, "INC-4711: disk is full", "jitsudo")
+  const { place, platform, transcript } = world
+  const id = await askForProduction(world, place.asks.first, "INC-4711: disk is full", "jitsudo")
   world.requests.set("first", id)
   const alice = await world.person("alice")
   const { missing, state, tier } = await alice.ask<RequestSeen>("status", id)
@@ -35,8 +41,12 @@ const ask = async (world: World): Promise<void> => {
     tier === "human" && asked.includes("sre-leads"),
     `tier ${tier}, waits for ${asked === "" ? "nobody" : asked}`
   )
-  const sessions = await world.sessions()
-  transcript.check("nothing to be granted at AWS", sessions.length === 0, `${sessions.length} sessions`)
+  const rights = await world.rights()
+  transcript.check(
+    `nothing to be granted at ${platform.title}`,
+    rights.length === 0,
+    `${rights.length} ${platform.right.several}`
+  )
 }
 
 /** Tries to approve, and is refused. */
@@ -60,19 +70,19 @@ const approveAsCarol = async (world: World): Promise<void> => {
   await refused(world, "carol")
 }
 
-/** Bob approves, and AWS has another session. */
+/** Bob approves, and the platform has another right. */
 export const approveAsBob = async (world: World, id: string, how: "jitsudo" | "tersely"): Promise<void> => {
-  const { transcript } = world
+  const { platform, transcript } = world
   const bob = await world.person("bob")
   const ran = await bob[how]("approve", id, "--yes", "--comment", "go ahead")
   transcript.check("the approval to be taken", ran.code === 0, saw(ran))
   const { state } = await bob.ask<RequestSeen>("status", id)
   transcript.check("the request to be ACTIVE", state === "ACTIVE", state)
-  const session = (await world.sessions()).find(({ sessionName }) => sessionName === `jitsudo-${id}`)
+  const right = (await world.rights()).find(({ request }) => request === id)
   transcript.check(
-    "AWS to have a session of its name",
-    session?.live === true,
-    session === undefined ? "none" : `${session.sessionName} on ${session.roleArn}`
+    `${platform.title} to have a ${platform.right.one} for it`,
+    right?.live === true,
+    right === undefined ? "none" : right.shown
   )
   world.deeds.push(
     { action: "request.approval_recorded", by: "bob", request: id },
@@ -93,9 +103,9 @@ const approve = async (world: World): Promise<void> => {
   await approveAsBob(world, id, "jitsudo")
 }
 
-export const deciding: ReadonlyArray<Step> = [
+export const deciding = ({ right, title }: Platform): ReadonlyArray<Step> => [
   { number: 3, title: "Alice asks for production; policy asks the leads", needs: [2], run: ask },
   { number: 4, title: "Alice cannot approve her own request", needs: [3], run: approveOwn },
   { number: 5, title: "Carol, who is no lead, cannot approve it", needs: [3], run: approveAsCarol },
-  { number: 6, title: "Bob, whom policy names, approves; AWS has a session", needs: [3], run: approve }
+  { number: 6, title: `Bob, whom policy names, approves; ${title} has a ${right.one}`, needs: [3], run: approve }
 ]

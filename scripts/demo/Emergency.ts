@@ -15,9 +15,10 @@ const alerts = (world: World, id: string): number =>
     : 0
 
 const breakGlass = async (world: World): Promise<void> => {
-  const { transcript } = world
+  const { place, platform, transcript } = world
   const alice = await world.person("alice")
-  const asked = ["request", "--provider", "aws", "--role", "incident-responder", "--scope", world.wire.account]
+  const { role, scope } = place.asks.emergency
+  const asked = ["request", "--provider", platform.name, "--role", role, "--scope", scope]
   const ran = await alice.jitsudo(
     ...[...asked, "--duration", "15m", "--break-glass", "--yes"],
     ...["--reason", "the site is down and no lead answers"]

@@ -16,8 +16,10 @@ export interface PersonOptions {
   readonly root: string
   /** The daemon, or what stands before it. */
   readonly server: string
-  /** A module for the CLI to load first. */
-  readonly cliLoads: string | undefined
+  /** Their own sign-in at the platform, as their environment has it. */
+  readonly own: Readonly<Record<string, string>>
+  /** A module for the CLI to load first, now. */
+  readonly cliLoads: () => string | undefined
   readonly processes: Processes
   readonly transcript: Transcript
 }
@@ -46,9 +48,11 @@ export class Person {
   }
 
   #launch(args: ReadonlyArray<string>): Launch {
-    const { cliLoads, home, root, server } = this.#options
+    const { home, own, root, server } = this.#options
+    const cliLoads = this.#options.cliLoads()
     const env = {
       ...plainEnvironment(home),
+      ...own,
       XDG_CONFIG_HOME: join(home, "config"),
       XDG_STATE_HOME: join(home, "state"),
       JITSUDO_SERVER: server,

@@ -110,7 +110,7 @@ const detect = async (world: World): Promise<void> => {
   const change = (payload: string): string => payload.replaceAll("alice", "mallory")
   const edited = Forgery.edited(log, seq, change)
   if (edited === log) throw new StepFailed("the copy to differ from the log", "the same bytes")
-  writeFileSync(copy, world.sabotage.forges?.(edited) ?? edited, { mode: 0o600 })
+  writeFileSync(copy, world.broken.forges?.(edited) ?? edited, { mode: 0o600 })
   transcript.note(`(somebody puts mallory for alice into entry ${seq} of a copy)`)
   const crude = await carol.jitsudo("audit", "verify", "--file", copy)
   transcript.check(

@@ -1,12 +1,14 @@
 /**
  * How each step can be broken: what is really done to the daemon, its configuration, the CLI or whoever they speak to.
- * No step expects anything else because of it.
+ * No step expects anything else because of it. What can be done when the step begins is done then, so that several
+ * steps can be broken in one run.
  */
 import { DevLogin } from "@jitsudo/server/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Forgery from "./Forgery.ts"
 import type { Answer, Mischief } from "./Gateway.ts"
+import type { Platform } from "./platforms/Platform.ts"
 
 export interface Sabotage {
   /** For `--list`. */
@@ -15,13 +17,13 @@ export interface Sabotage {
   readonly config?: Readonly<Record<string, unknown>>
   /** Who enters the code that Alice's terminal shows. */
   readonly aliceIs?: "bob"
-  /** A directory of `policies/` that Carol applies when everything runs. */
+  /** A directory of `policies/` that Carol applies first. */
   readonly policies?: string
-  /** What stands between the CLI and the daemon. */
+  /** What stands between the CLI and the daemon. It hears everything, and its mischief is done while the step plays. */
   readonly gateway?: (issuer: string) => Promise<Mischief>
-  /** Sent to the wire server's own door when everything runs. */
+  /** Sent to the wire server's own door first. */
   readonly wire?: { readonly door: string; readonly body: unknown }
-  /** A module that every CLI process loads first. */
+  /** A module that every CLI process of the step loads first. */
   readonly cliLoads?: string
   /** What is done to the copy of the log beside the edit. */
   readonly forges?: (log: string) => string
@@ -67,8 +69,8 @@ const editingTheLog = async (): Promise<Mischief> => ({
   })
 })
 
-/** By the number of the step that they break. */
-export const sabotages: Readonly<Record<number, Sabotage>> = {
+/** The same on every platform. */
+const everywhere: Readonly<Record<number, Sabotage>> = {
   1: {
     what: "the daemon's configuration has a key that there is not",
     config: { providrs: {} }
@@ -88,18 +90,6 @@ export const sabotages: Readonly<Record<number, Sabotage>> = {
   5: {
     what: "an administrator applies a policy that admits administrators beside the leads",
     policies: "admins-approve"
-  },
-  6: {
-    what: "AWS refuses to let the daemon assume the role",
-    wire: { door: "faults", body: { operation: "sts:AssumeRole", fault: { kind: "deny" }, times: 1000 } }
-  },
-  7: {
-    what: "a CLI that hands the credentials to its child on the command line",
-    cliLoads: "leaking-spawn.mjs"
-  },
-  8: {
-    what: "AWS takes denials and does not enforce them",
-    wire: { door: "lag", body: { calls: 1_000_000 } }
   },
   9: {
     what: "an administrator applies a policy that asks people about read-only roles, too",
@@ -126,3 +116,9 @@ export const sabotages: Readonly<Record<number, Sabotage>> = {
     stopsBy: "SIGKILL"
   }
 }
+
+/** By the number of the step that they break. */
+export const sabotagesOn = (platform: Platform): Readonly<Record<number, Sabotage>> => ({
+  ...everywhere,
+  ...platform.sabotages
+})

@@ -5,13 +5,15 @@ import { present } from "./Expectation.ts"
 import { saw } from "./Person.ts"
 import { within } from "./Processes.ts"
 import type { Running } from "./Processes.ts"
+import type { Called, Platform } from "./platforms/Platform.ts"
 import type { RequestSeen, Step } from "./Step.ts"
 import type { World } from "./World.ts"
 
 /** `exec` of the demo's program under a request of Alice's. */
 const execute = async (world: World, id: string): Promise<Running> => {
   const alice = await world.person("alice")
-  const running = alice.start("exec", id, "--", process.execPath, join(world.root, "scripts/demo/program.mjs"))
+  const program = join(world.root, "scripts/demo/program.mjs")
+  const running = alice.start("exec", id, "--", process.execPath, program, world.platform.name, id)
   world.deeds.push({ action: "credentials.read", by: "alice", request: id })
   return running
 }
@@ -22,12 +24,7 @@ const told = async <A>(program: Running, command: string): Promise<A> => {
   return JSON.parse(present(await program.line(), `the program to answer ${JSON.stringify(command)}`, "it ended"))
 }
 
-type Called =
-  | { readonly allowed: true; readonly roles: ReadonlyArray<string> }
-  | { readonly allowed: false; readonly code: string }
-
-const shown = (called: Called): string =>
-  called.allowed ? `${called.roles.length} roles (${called.roles.join(", ")})` : `refused: ${called.code}`
+const said = (called: Called): string => (called.allowed ? called.shown : `refused: ${called.shown}`)
 
 interface Looked {
   readonly secrets: number
@@ -44,12 +41,16 @@ const finish = async (program: Running, code: number): Promise<string> => {
 }
 
 const use = async (world: World): Promise<void> => {
-  const { transcript } = world
+  const { platform, transcript } = world
   const program = await execute(world, world.request("first"))
   const called = await told<Called>(program, "call")
-  transcript.check("the program to list roles at AWS (iam:ListRoles)", called.allowed, shown(called))
+  transcript.check(`${platform.title} to let the program ${platform.does}`, called.allowed, said(called))
   const looked = await told<Looked>(program, `look ${world.directory}`)
-  transcript.check("two secrets in the program's environment", looked.secrets === 2, String(looked.secrets))
+  transcript.check(
+    `in the program's environment the secrets that ${platform.title} hands out: ${platform.secrets.join(", ")}`,
+    looked.secrets === platform.secrets.length,
+    String(looked.secrets)
+  )
   transcript.check(
     "none of them in the command line of any process",
     !looked.inCommandLines,
@@ -66,29 +67,29 @@ const use = async (world: World): Promise<void> => {
 }
 
 const revoke = async (world: World): Promise<void> => {
-  const { transcript } = world
+  const { place, platform, transcript } = world
   const first = world.request("first")
-  const second = await askForProduction(world, "INC-4712: and the other disk", "tersely")
+  const second = await askForProduction(world, place.asks.second, "INC-4712: and the other disk", "tersely")
   world.requests.set("second", second)
   await approveAsBob(world, second, "tersely")
 
   const [one, other] = [await execute(world, first), await execute(world, second)]
   const before = [await told<Called>(one, "call"), await told<Called>(other, "call")]
   transcript.check(
-    "AWS to let both sessions of the role through",
+    `${platform.title} to let both ${platform.right.several} through`,
     before.every(({ allowed }) => allowed),
-    before.map(shown).join("; ")
+    before.map(said).join("; ")
   )
   const alice = await world.person("alice")
   const ran = await alice.jitsudo("revoke", first, "--reason", "done")
   transcript.check("the revocation to be taken", ran.code === 0, saw(ran))
   const after = [await told<Called>(one, "call"), await told<Called>(other, "call")] as const
   transcript.check(
-    "AWS to refuse the revoked session, which still has its credentials",
-    !after[0].allowed && after[0].code.startsWith("AccessDenied"),
-    shown(after[0])
+    `${platform.title} to refuse the program whose ${platform.right.one} was revoked, and which still has what it was given`,
+    !after[0].allowed && after[0].refused,
+    said(after[0])
   )
-  transcript.check("AWS to let the other session of the same role through", after[1].allowed, shown(after[1]))
+  transcript.check(`${platform.title} to let the other ${platform.right.one} through`, after[1].allowed, said(after[1]))
   await finish(one, 0)
   await finish(other, 0)
   world.deeds.push({ action: "grant.revoked", by: "system", request: first })
@@ -141,9 +142,9 @@ const afterTheEnd = async (world: World): Promise<void> => {
   }
 }
 
-export const using: ReadonlyArray<Step> = [
+export const using = ({ right }: Platform): ReadonlyArray<Step> => [
   { number: 7, title: "A program uses the credentials, and nobody else sees them", needs: [6], run: use },
-  { number: 8, title: "One of two sessions of a role is revoked, and only that one", needs: [6], run: revoke },
+  { number: 8, title: `One of two ${right.several} is revoked, and only that one`, needs: [6], run: revoke },
   { number: 9, title: "A read-only role needs nobody and ends by itself", needs: [2], run: endsByItself },
   { number: 10, title: "Credentials cannot be read after the end", needs: [9], run: afterTheEnd }
 ]

@@ -5,24 +5,11 @@ import { present, StepFailed } from "./Expectation.ts"
 import * as Gateway from "./Gateway.ts"
 import { Person, plainEnvironment, saw } from "./Person.ts"
 import type { PersonId } from "./Person.ts"
+import type { Place, Platform, Right } from "./platforms/Platform.ts"
 import { Processes, within } from "./Processes.ts"
 import type { Running } from "./Processes.ts"
 import type { Sabotage } from "./Sabotage.ts"
 import type { Transcript } from "./Transcript.ts"
-
-export interface Wire {
-  readonly url: string
-  readonly account: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-}
-
-/** Of a session at AWS, as the wire server tells. */
-export interface WireSession {
-  readonly sessionName: string
-  readonly roleArn: string
-  readonly live: boolean
-}
 
 /** Something that must be in the audit log. */
 export interface Deed {
@@ -35,7 +22,9 @@ export interface WorldOptions {
   readonly root: string
   readonly directory: string
   readonly transcript: Transcript
-  readonly sabotage: Sabotage
+  readonly platform: Platform
+  /** By the number of the step that each is to break. */
+  readonly sabotages: ReadonlyMap<number, Sabotage>
   /** A data directory to start on a copy of, so that the database need not be made. */
   readonly data: string | undefined
 }
@@ -50,7 +39,8 @@ export class World {
   readonly root: string
   readonly directory: string
   readonly transcript: Transcript
-  readonly sabotage: Sabotage
+  readonly platform: Platform
+  readonly sabotages: ReadonlyMap<number, Sabotage>
   readonly processes = new Processes()
   /** What was done, in order: the log must have all of it. */
   readonly deeds: Array<Deed> = []
@@ -60,15 +50,17 @@ export class World {
   headSeen: string | undefined
 
   readonly #people = new Map<PersonId, Person>()
-  #wire: Wire | undefined
+  #place: Place | undefined
   #daemon: { readonly running: Running; readonly addresses: Addresses } | undefined
   #gateway: Gateway.Gateway | undefined
+  #step = 0
 
   constructor(options: WorldOptions) {
     this.root = options.root
     this.directory = options.directory
     this.transcript = options.transcript
-    this.sabotage = options.sabotage
+    this.platform = options.platform
+    this.sabotages = options.sabotages
     if (options.data !== undefined) cpSync(options.data, join(options.directory, "data"), { recursive: true })
   }
 
@@ -80,8 +72,13 @@ export class World {
     return present(this.#daemon, "the daemon to run", "it was not started").running
   }
 
-  get wire(): Wire {
-    return present(this.#wire, "the AWS wire server to run", "it was not started")
+  get place(): Place {
+    return present(this.#place, `the ${this.platform.title} wire server to run`, "it was not started")
+  }
+
+  /** How the step that plays now is broken. */
+  get broken(): Partial<Sabotage> {
+    return this.sabotages.get(this.#step) ?? {}
   }
 
   request(which: "first" | "second" | "reader" | "emergency"): string {
@@ -92,20 +89,20 @@ export class World {
     const running = this.processes.start(
       {
         program: process.execPath,
-        args: ["--conditions=@jitsudo/source", join(this.root, "packages/providers/src/testing/aws-wire-main.ts")],
+        args: ["--conditions=@jitsudo/source", join(this.root, "packages/providers/src/testing", this.platform.server)],
         env: plainEnvironment(this.directory),
         cwd: this.root
       },
-      "the AWS wire server",
+      `the ${this.platform.title} wire server`,
       join(this.directory, "wire.log")
     )
-    const line = present(await running.line(), "the AWS wire server to say where it is", "it ended")
-    this.#wire = JSON.parse(line)
+    const line = present(await running.line(), `the ${this.platform.title} wire server to say where it is`, "it ended")
+    this.#place = this.platform.placeOf(line, this.directory)
   }
 
-  /** `jitsudod dev` with a data directory of its own and AWS beside the mock provider. */
+  /** `jitsudod dev` with a data directory of its own and the platform beside the mock provider. */
   async startDaemon(): Promise<Addresses> {
-    const { accessKeyId, account, secretAccessKey, url } = this.wire
+    const sabotaged = [...this.sabotages.values()].map((sabotage) => sabotage.config)
     const config = join(this.directory, "jitsudod.yaml")
     const data = join(this.directory, "data")
     const log = join(this.directory, "jitsudod.log")
@@ -119,17 +116,8 @@ export class World {
           // The default is for a machine that has time for its daemon; one that plays demos may be busy.
           policy: { budget: "5s" },
           alerts: [{ type: "file", path: this.alertFile }],
-          providers: {
-            aws: {
-              region: "us-east-1",
-              accounts: [account],
-              roles: ["read-only", "incident-responder", "prod-admin"],
-              role_arn_template: "arn:aws:iam::{scope}:role/jitsudo-{role}",
-              endpoint_url: url,
-              child_endpoint_url: url
-            }
-          },
-          ...this.sabotage.config
+          providers: { [this.platform.name]: this.place.section },
+          ...Object.assign({}, ...sabotaged)
         },
         null,
         2
@@ -144,9 +132,7 @@ export class World {
         args: [join(this.root, "packages/server/bin/jitsudod.mjs"), ...args],
         env: {
           ...plainEnvironment(this.directory),
-          AWS_ACCESS_KEY_ID: accessKeyId,
-          AWS_SECRET_ACCESS_KEY: secretAccessKey,
-          AWS_EC2_METADATA_DISABLED: "true"
+          ...this.place.daemon
         },
         cwd: this.directory
       },
@@ -163,14 +149,36 @@ export class World {
     }
     const addresses: Addresses = JSON.parse(line)
     this.#daemon = { running, addresses }
+    await this.#startGateway(addresses)
     return addresses
   }
 
-  /** What the sabotage wants to be in place when everything runs. */
-  async sabotageRunning(): Promise<void> {
-    const { gateway, policies, wire } = this.sabotage
-    const { addresses } = present(this.#daemon, "the daemon to run", "it was not started")
-    if (gateway !== undefined) this.#gateway = await Gateway.start(addresses.api, await gateway(addresses.issuer))
+  /** What stands in front of the daemon where a sabotage wants something there. */
+  async #startGateway({ api, issuer }: Addresses): Promise<void> {
+    const mischiefs = await Promise.all(
+      [...this.sabotages].flatMap(([step, { gateway }]) =>
+        gateway === undefined ? [] : [gateway(issuer).then((mischief) => ({ step, mischief }))]
+      )
+    )
+    if (mischiefs.length === 0) return
+    this.#gateway = await Gateway.start(api, {
+      onCall: (call) =>
+        mischiefs.reduce((passed, { mischief, step }) => {
+          const given = mischief.onCall?.(passed) ?? passed
+          return step === this.#step ? given : passed
+        }, call),
+      onAnswer: (call, answer) =>
+        mischiefs.reduce((passed, { mischief, step }) => {
+          const given = mischief.onAnswer?.(call, passed) ?? passed
+          return step === this.#step ? given : passed
+        }, answer)
+    })
+  }
+
+  /** What comes now is this step, and what breaks it is done. */
+  async begin(step: number): Promise<void> {
+    this.#step = step
+    const { policies, wire } = this.broken
     if (wire !== undefined) await this.knockAtWire(wire.door, wire.body)
     if (policies !== undefined) {
       const carol = await this.person("carol")
@@ -180,15 +188,14 @@ export class World {
   }
 
   async knockAtWire(door: string, body: unknown): Promise<void> {
-    const answer = await fetch(`${this.wire.url}/_wire/${door}`, { method: "POST", body: JSON.stringify(body) })
+    const answer = await fetch(`${this.place.url}/_wire/${door}`, { method: "POST", body: JSON.stringify(body) })
     if (!answer.ok) throw new Error(`the wire server's door ${door} answers with status ${answer.status}`)
   }
 
-  /** Every session that AWS ever issued here. */
-  async sessions(): Promise<ReadonlyArray<WireSession>> {
-    const answer = await fetch(`${this.wire.url}/_wire/state`)
-    const { sessions }: { readonly sessions: ReadonlyArray<WireSession> } = JSON.parse(await answer.text())
-    return sessions
+  /** Every right of a request in the platform's truth. */
+  async rights(): Promise<ReadonlyArray<Right>> {
+    const answer = await fetch(`${this.place.url}/_wire/state`)
+    return this.platform.rightsIn(await answer.text())
   }
 
   /** At the terminal, without being signed in. */
@@ -201,7 +208,8 @@ export class World {
       home: join(this.directory, id),
       root: this.root,
       server: this.#gateway?.url ?? addresses.api,
-      cliLoads: this.sabotage.cliLoads,
+      own: id === "alice" ? this.place.alice : {},
+      cliLoads: () => this.broken.cliLoads,
       processes: this.processes,
       transcript: this.transcript
     })

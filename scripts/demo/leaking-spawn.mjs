@@ -7,7 +7,8 @@ import { syncBuiltinESMExports } from "node:module"
 const spawn = childProcess.spawn
 
 childProcess.spawn = (program, args, options) => {
-  const leaked = Object.entries(options?.env ?? {}).filter(([name]) => name.startsWith("AWS_"))
+  // What the child gets beyond what its parent has.
+  const leaked = Object.entries(options?.env ?? {}).filter(([name, value]) => process.env[name] !== value)
   if (leaked.length === 0) return spawn(program, args, options)
   const words = leaked.map(([name, value]) => `${name}=${value}`)
   const shell = `n=$1; shift; while [ "$n" -gt 0 ]; do export "$1"; shift; n=$((n - 1)); done; "$@"; exit $?`

@@ -7,21 +7,24 @@ import { mkdtempSync, realpathSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import type { Sabotage } from "./Sabotage.ts"
-import { sabotages } from "./Sabotage.ts"
-import { play, steps, upTo } from "./Tour.ts"
+import type { Platform } from "./platforms/Platform.ts"
+import { load, names } from "./platforms/Platforms.ts"
+import { sabotagesOn } from "./Sabotage.ts"
+import { play, stepsOn, upTo } from "./Tour.ts"
 import { Transcript } from "./Transcript.ts"
 import { World } from "./World.ts"
 
-const usage = `npm run demo                 the tour; ends with: demo: ok
-npm run demo -- --break N    breaks step N for real; ends with: demo: FAILED at step N
-npm run demo -- --list       the steps, and how each is broken
-             --keep          leaves the directory with data and logs, and says where
-             --brief         with --break N: only the steps that step N stands on
-             --data DIR      starts on a copy of a data directory of \`jitsudod dev\` instead of an empty one`
+const usage = `npm run demo                     the tour; ends with: demo: ok
+npm run demo -- --provider NAME  the tour on another platform than aws: ${names.join(", ")}
+npm run demo -- --break N[,N]    breaks step N for real; ends with: demo: FAILED at step N
+npm run demo -- --list           the steps, and how each is broken
+             --keep              leaves the directory with data and logs, and says where
+             --brief             with --break: only the steps that those stand on
+             --data DIR          starts on a copy of a data directory of \`jitsudod dev\` instead of an empty one`
 
 interface Asked {
-  readonly broken: number | undefined
+  readonly platform: Platform
+  readonly broken: ReadonlyArray<number>
   readonly keep: boolean
   readonly brief: boolean
   readonly data: string | undefined
@@ -31,13 +34,14 @@ const write = (text: string): void => {
   process.stdout.write(text)
 }
 
-const list = (): void => {
-  for (const { number, title } of steps) {
+const list = (platform: Platform): void => {
+  const sabotages = sabotagesOn(platform)
+  for (const { number, title } of stepsOn(platform)) {
     write(`${String(number).padStart(2)}  ${title}\n      --break ${number}: ${sabotages[number]?.what ?? "nothing"}\n`)
   }
 }
 
-const parsed = (): Asked | "help" | "list" | { readonly wrong: string } => {
+const parsed = async (): Promise<Asked | "help" | { readonly list: Platform } | { readonly wrong: string }> => {
   try {
     const { values } = parseArgs({
       options: {
@@ -46,31 +50,41 @@ const parsed = (): Asked | "help" | "list" | { readonly wrong: string } => {
         data: { type: "string" },
         keep: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
+        provider: { type: "string", default: "aws" },
         help: { type: "boolean", short: "h", default: false }
       }
     })
     if (values.help) return "help"
-    if (values.list) return "list"
-    const broken = values.break === undefined ? undefined : Number(values.break)
-    if (broken !== undefined && !steps.some(({ number }) => number === broken)) {
+    const platform = await load(values.provider)
+    if (platform === undefined) {
+      return {
+        wrong: `there is no tour on ${JSON.stringify(values.provider)}; --provider is one of ${names.join(", ")}`
+      }
+    }
+    if (values.list) return { list: platform }
+    const broken = values.break === undefined ? [] : values.break.split(",").map(Number)
+    const steps = stepsOn(platform)
+    if (!broken.every((one) => steps.some(({ number }) => number === one))) {
       return { wrong: `there is no step ${JSON.stringify(values.break)}: --list shows those that there are` }
     }
-    return { broken, keep: values.keep, brief: values.brief, data: values.data }
+    return { platform, broken, keep: values.keep, brief: values.brief, data: values.data }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : "the arguments cannot be read" }
   }
 }
 
-const tour = async ({ brief, broken, data, keep }: Asked): Promise<number> => {
+const tour = async ({ brief, broken, data, keep, platform }: Asked): Promise<number> => {
   const root = resolve(import.meta.dirname, "..", "..")
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "jitsudo-demo-")))
   const transcript = new Transcript(write)
   transcript.name(directory, "$DEMO")
   transcript.name(`${root}/`, "")
   transcript.name(process.execPath, "node")
-  const sabotage: Sabotage = (broken === undefined ? undefined : sabotages[broken]) ?? { what: "nothing" }
-  const chosen = broken !== undefined && brief ? upTo(broken) : steps
-  const world = new World({ root, directory, transcript, sabotage, data })
+  const all = sabotagesOn(platform)
+  const sabotages = new Map(broken.map((number) => [number, all[number] ?? { what: "nothing" }]))
+  const steps = stepsOn(platform)
+  const chosen = broken.length > 0 && brief ? upTo(steps, broken) : steps
+  const world = new World({ root, directory, transcript, platform, sabotages, data })
 
   let stopping = false
   for (const [signal, code] of [
@@ -96,7 +110,7 @@ const tour = async ({ brief, broken, data, keep }: Asked): Promise<number> => {
   })
 
   write(`jitsudo, ${chosen.length} steps against real processes. $DEMO is a temporary directory.\n`)
-  if (broken !== undefined) write(`Step ${broken} is sabotaged: ${sabotage.what}.\n`)
+  for (const [number, { what }] of sabotages) write(`Step ${number} is sabotaged: ${what}.\n`)
   const began = performance.now()
   const failed = await play(world, chosen)
   // What goes wrong while everything is being ended says nothing, and the exit code is the signal's.
@@ -105,18 +119,20 @@ const tour = async ({ brief, broken, data, keep }: Asked): Promise<number> => {
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   await world.end(keep)
   if (keep) write(`\nkept: ${directory}\n`)
-  if (failed === undefined) {
+  if (failed.length === 0) {
     transcript.line(`\n${chosen.length} steps in ${seconds} s\ndemo: ok`)
     return 0
   }
-  const { expected, seen, step } = failed
-  transcript.line(`\ndemo: FAILED at step ${step.number}: ${step.title}: expected ${expected}; saw ${seen}`)
+  transcript.line("")
+  for (const { expected, seen, step } of failed) {
+    transcript.line(`demo: FAILED at step ${step.number}: ${step.title}: expected ${expected}; saw ${seen}`)
+  }
   return 1
 }
 
-const asked = parsed()
+const asked = await parsed()
 if (asked === "help") write(`${usage}\n`)
-else if (asked === "list") list()
+else if ("list" in asked) list(asked.list)
 else if ("wrong" in asked) {
   process.stderr.write(`error: ${asked.wrong}\n${usage}\n`)
   process.exitCode = 2

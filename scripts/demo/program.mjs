@@ -1,31 +1,23 @@
-// The program that `jitsudo exec` runs in the demo: it calls AWS with the credentials in its environment, and looks
-// for them where they must not be. It never prints them.
+// The program that `jitsudo exec` runs in the demo: it uses the right that it was given at the platform, and looks for
+// credentials where they must not be. It never prints them.
 //
-// One command a line on standard input, one line of JSON on standard output:
-//   call        iam:ListRoles by the official SDK
+// Arguments: the platform's name, the request's id. One command a line on standard input, one line of JSON on standard
+// output:
+//   call        what the platform's file says that proves the right
 //   look DIR    command lines of all processes, environment of the parent, every file below DIR
 //   exit N      ends with exit code N
 
-import { IAMClient, ListRolesCommand } from "@aws-sdk/client-iam"
 import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { load } from "./platforms/Platforms.ts"
 
-const names = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
-const secrets = names.map((name) => process.env[name] ?? "").filter((secret) => secret !== "")
+const [, , name, request] = process.argv
+const platform = await load(name)
+
+const secrets = platform.secrets.map((variable) => process.env[variable] ?? "").filter((secret) => secret !== "")
 const holdsSecret = (text) => secrets.some((secret) => text.includes(secret))
-
-const client = new IAMClient({ maxAttempts: 1 })
-
-const call = async () => {
-  try {
-    const { Roles } = await client.send(new ListRolesCommand({}))
-    return { allowed: true, roles: (Roles ?? []).map(({ RoleName }) => RoleName) }
-  } catch (error) {
-    return { allowed: false, code: error instanceof Error ? error.name : String(error) }
-  }
-}
 
 /** A file of a process that may end while it is read. */
 const readOrEmpty = (file) => {
@@ -67,6 +59,6 @@ const look = (directory) => {
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, ...rest] = line.split(" ")
   if (command === "exit") process.exit(Number(rest[0]))
-  const answer = command === "look" ? look(rest.join(" ")) : await call()
+  const answer = command === "look" ? look(rest.join(" ")) : await platform.call(request)
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
