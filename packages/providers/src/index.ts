@@ -1,2 +1,3 @@
 export * as aws from "./aws/index.ts"
+export * as kubernetes from "./kubernetes/index.ts"
 export * as mock from "./mock/index.ts"

@@ -1,0 +1,2 @@
+export { KubernetesConfig } from "./KubernetesConfig.ts"
+export { make, type Options, plugin } from "./KubernetesProvider.ts"
