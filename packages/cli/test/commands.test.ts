@@ -112,6 +112,8 @@ describe("the tour", () => {
     const revoked = await as("alice", ["revoke", id, "--reason", "done"])
     assert.strictEqual(revoked.code, 0)
     assert.match(revoked.out, /is REVOKED/u)
+    assert.strictEqual(revoked.err, "It stops at once.\n")
+    assert.match((await as("alice", ["status", id])).out, /Revocation +It stops at once\./u)
     // Once more is no error.
     assert.strictEqual((await as("alice", ["revoke", id])).code, 0)
   })

@@ -254,6 +254,17 @@ export class Reconciliation extends HttpApiGroup.make("reconciliation")
   .middleware(Authentication)
   .prefix("/api/v1alpha1/reconcile") {}
 
+export class Providers extends HttpApiGroup.make("providers")
+  .add(
+    HttpApiEndpoint.get("list", "/", { success: Schema.Array(Dto.Provider), error }).annotate(
+      OpenApi.Summary,
+      "Where rights can be granted here, and what each platform can do (everybody who is signed in)"
+    )
+  )
+  .middleware(Decoding)
+  .middleware(Authentication)
+  .prefix("/api/v1alpha1/providers") {}
+
 /** Without a token: what load balancers and clients need before anybody is signed in. */
 export class Meta extends HttpApiGroup.make("meta", { topLevel: true }).add(
   HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
@@ -278,6 +289,7 @@ export class Api extends HttpApi.make("jitsudo")
   .add(Locks)
   .add(Audit)
   .add(Reconciliation)
+  .add(Providers)
   .add(Meta)
   // A misspelt field or filter is an error: what was meant to restrict must not be ignored.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })

@@ -421,6 +421,27 @@ export const Reconcile = Schema.Struct({
   )
 }).annotate({ identifier: "Reconcile" })
 
+/** What a platform can do, and cannot: shown before anybody relies on it. */
+export const Provider = Schema.Struct({
+  /** What requests name. */
+  name: Schema.String,
+  /** The platform ends a right by itself when its time is over. */
+  nativeExpiry: Schema.Boolean,
+  earlyRevocation: Schema.Struct({
+    supported: Schema.Boolean,
+    /** Seconds until it bites, as the platform documents it. */
+    withinSeconds: Schema.Finite,
+    /** What goes on working, and until when. */
+    note: Schema.String
+  }),
+  /** Everything that jitsudo left there can be found again. */
+  listing: Schema.Boolean,
+  /** The platform can be asked whether a right is still there. */
+  inspection: Schema.Boolean,
+  minDurationSeconds: Schema.Int,
+  maxDurationSeconds: Schema.Int
+}).annotate({ identifier: "Provider" })
+
 export const AuditEntry = Schema.Struct({
   seq: Schema.Int,
   /** The canonical text: what is hashed. */

@@ -3,7 +3,7 @@ import type { Dto } from "@jitsudo/client"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Daemon from "../Daemon.ts"
-import { answer } from "../Output.ts"
+import { answer, say } from "../Output.ts"
 import { safe } from "../Terminal.ts"
 import * as RequestView from "../views/RequestView.ts"
 
@@ -34,9 +34,12 @@ export const cancel = Effect.fn("cancel")(function* (input: EndInput) {
 
 export const revoke = Effect.fn("revoke")(function* (input: EndInput) {
   const daemon = yield* Daemon.connect()
-  yield* shown(
-    yield* daemon.call((client) => client.requests.revoke({ params: { id: input.id }, payload: because(input.reason) }))
+  const request = yield* daemon.call((client) =>
+    client.requests.revoke({ params: { id: input.id }, payload: because(input.reason) })
   )
+  yield* shown(request)
+  // Taken back is not cut off at once everywhere.
+  if (RequestView.wasGranted(request) && request.revocation !== "") yield* say(request.revocation)
 })
 
 export const closeReview = Effect.fn("closeReview")(function* (input: ReviewInput) {

@@ -4,7 +4,7 @@ import type * as Reconcile from "../actions/Reconcile.ts"
 import { act, on, optionalText, several } from "./Parts.ts"
 
 export const server = Command.make("server").pipe(
-  Command.withShortDescription("The daemon: health, version, reconciliation"),
+  Command.withShortDescription("The daemon: health, version, providers, reconciliation"),
   Command.withDescription(
     "Whether the daemon is there and well, which needs no sign-in; and what the platforms hold against what is live."
   ),
@@ -25,6 +25,19 @@ export const server = Command.make("server").pipe(
         (module) => module.version()
       )
     ).pipe(Command.withDescription("Versions of the daemon, its API and this program")),
+    Command.make(
+      "providers",
+      {},
+      act(
+        () => import("../actions/Providers.ts"),
+        (module) => module.providers()
+      )
+    ).pipe(
+      Command.withShortDescription("Where rights can be granted, and what each platform can do"),
+      Command.withDescription(
+        "Where rights can be granted here: for how long, whether the platform ends them by itself, and what goes on working after an early revocation."
+      )
+    ),
     Command.make(
       "reconcile",
       {

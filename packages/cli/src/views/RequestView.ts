@@ -147,7 +147,12 @@ export const detail = (request: Request, { now, paint }: Screen): string =>
       ["Granted", request.grant?.issuedAt == null ? undefined : Instant.show(request.grant.issuedAt, now)],
       ["Ends", request.grant?.notAfter == null ? undefined : Instant.show(request.grant.notAfter, now)],
       ["Last error", request.grant?.lastError ?? undefined],
-      ["Revocation", request.state === "ACTIVE" && request.revocation !== "" ? request.revocation : undefined],
+      [
+        "Revocation",
+        (request.state === "ACTIVE" || wasGranted(request)) && request.revocation !== ""
+          ? request.revocation
+          : undefined
+      ],
       ["Ending", ending(request, now)],
       ["Outcome", request.outcome ?? undefined],
       ["Review", review(request, now)],
@@ -215,6 +220,10 @@ export const stateLine = (request: Request, now: number): string => {
       return `${id} is ${state}${outcome === null || outcome === "" ? "" : `: ${outcome}`}`
   }
 }
+
+/** Whether there was a right that an end takes away before its time. */
+export const wasGranted = ({ grant, state }: Request): boolean =>
+  (state === "ENDING" || state === "REVOKED") && grant !== null && grant.issuedAt !== null
 
 /** What its requester can do next; empty where there is nothing. */
 export const nextStep = ({ id, provider, state }: Request): string => {

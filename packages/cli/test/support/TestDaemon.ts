@@ -16,7 +16,7 @@ import {
   Notification,
   Principal,
   Principals,
-  type Provider,
+  Provider,
   Providers,
   Reconciler,
   type Request,
@@ -440,6 +440,26 @@ const reconciliation = HttpApiBuilder.group(
   })
 )
 
+const providers = HttpApiBuilder.group(
+  Api.Api,
+  "providers",
+  Effect.fn(function* (handlers) {
+    const all = yield* Provider.Providers
+    return handlers.handleAll({
+      list: () =>
+        Effect.succeed(
+          all.names
+            .flatMap((name) => all.get(name) ?? [])
+            .map(({ capabilities, name }) => ({
+              name,
+              ...capabilities,
+              earlyRevocation: { ...capabilities.earlyRevocation, note: "It stops at once." }
+            }))
+        )
+    })
+  })
+)
+
 /** Policies as they were given: what the daemon checks is its own tests' matter. */
 const policies = HttpApiBuilder.group(
   Api.Api,
@@ -608,6 +628,7 @@ export const start = async (options: Partial<Options> = {}): Promise<TestDaemon>
       audit,
       policies,
       reconciliation,
+      providers,
       meta({ signIn: options.signIn ?? { issuers: [] }, ready: options.ready ?? true })
     ]),
     Layer.provide([authentication, decoding])

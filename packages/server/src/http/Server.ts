@@ -37,6 +37,7 @@ import * as Policies from "./Policies.ts"
 import * as Principals from "./Principals.ts"
 import * as Probes from "./Probes.ts"
 import * as Reconciliation from "./Reconciliation.ts"
+import * as Providers from "./Providers.ts"
 import * as RefusedLog from "./RefusedLog.ts"
 import * as Requests from "./Requests.ts"
 
@@ -58,6 +59,7 @@ const handlers = Layer.mergeAll(
   Principals.locksNoDeps,
   Audit.layerNoDeps,
   Reconciliation.layerNoDeps,
+  Providers.layerNoDeps,
   Meta.layerNoDeps
 )
 

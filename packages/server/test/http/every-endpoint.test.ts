@@ -53,6 +53,7 @@ const rows: Readonly<Record<string, Row>> = {
   "audit.export": forbidden,
   "reconciliation.difference": forbidden,
   "reconciliation.run": forbidden,
+  "providers.list": signedIn,
   "meta.healthz": anybody,
   "meta.readyz": anybody,
   "meta.version": anybody,

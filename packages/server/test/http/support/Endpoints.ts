@@ -356,6 +356,14 @@ export const endpoints: ReadonlyArray<Endpoint> = [
     optional: ["provider", "takeBack"],
     status: 200
   },
+  {
+    name: "providers.list",
+    method: "GET",
+    path: () => "/api/v1alpha1/providers",
+    as: "eve",
+    target: none,
+    status: 200
+  },
   { name: "meta.healthz", method: "GET", path: () => "/healthz", as: "eve", target: none, status: 200 },
   { name: "meta.readyz", method: "GET", path: () => "/readyz", as: "eve", target: none, status: 200 },
   { name: "meta.version", method: "GET", path: () => "/version", as: "eve", target: none, status: 200 },
