@@ -1,5 +1,6 @@
 /** `exec` as a real process: the child's environment, exit codes and signals. */
-import { chmodSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import type { User } from "./support/Cli.ts"
@@ -90,6 +91,73 @@ describe("the child of exec", () => {
     })
     assert.strictEqual(out, "ready\ndone\n")
     assert.strictEqual(code, 0)
+  })
+})
+
+/** A daemon whose provider gives these credentials. */
+const giving = async (...credentials: ReadonlyArray<{ readonly name: string; readonly value: string }>) => {
+  const server = createServer((incoming, response) => {
+    const { headers, method = "GET", url = "" } = incoming
+    void fetch(`${daemon.url}${url}`, { method, headers: { authorization: headers.authorization ?? "" } })
+      .then(async (answer) => {
+        const text = await answer.text()
+        const body = url.endsWith("/credentials") ? JSON.stringify({ ...JSON.parse(text), credentials }) : text
+        response.writeHead(answer.status, { "content-type": "application/json" }).end(body)
+      })
+      .catch(() => response.destroy())
+  })
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening))
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+}
+
+describe("what belongs in a file", () => {
+  it("is in one that is the user's alone while the program runs, and gone afterwards", async () => {
+    const proxy = await giving(
+      { name: "PLAIN", value: "p" },
+      { name: "JITSUDO_FILE_KUBECONFIG", value: '{"users":\n[]}' }
+    )
+    const runtime = join(alice.home, "runtime")
+    mkdirSync(runtime, { mode: 0o700 })
+    try {
+      const script =
+        'echo "$PLAIN"; cat "$KUBECONFIG"; echo; dirname "$KUBECONFIG"; ls -lR "$(dirname "$KUBECONFIG")"; env; exit 3'
+      const { code, out } = await alice.spawn(["exec", id, "--", "sh", "-c", script], {
+        env: { JITSUDO_SERVER: proxy.url, XDG_RUNTIME_DIR: runtime }
+      })
+      assert.strictEqual(code, 3)
+      assert.match(out, /^p\n\{"users":\n\[\]\}\n/u)
+      assert.include(out, `${runtime}/jitsudo-`)
+      assert.match(out, /^-rw------- .* kubeconfig$/mu)
+      assert.notInclude(out, "JITSUDO_FILE_")
+      assert.deepStrictEqual(readdirSync(runtime), [])
+    } finally {
+      proxy.close()
+    }
+  })
+
+  it.each([
+    "LD_PRELOAD",
+    "JITSUDO_FILE_LD_PRELOAD",
+    "JITSUDO_FILE_JITSUDO_TOKEN",
+    "JITSUDO_FILE_../x",
+    "JITSUDO_FILE_"
+  ])("takes no %s", async (name) => {
+    const proxy = await giving({ name, value: "secret" })
+    try {
+      const { code, err } = await alice.run(["exec", id, "--", "true"], { env: { JITSUDO_SERVER: proxy.url } })
+      assert.strictEqual(code, 1)
+      assert.match(err, /the provider gave a credential/u)
+      assert.notInclude(err, "secret")
+    } finally {
+      proxy.close()
+    }
   })
 })
 

@@ -106,7 +106,10 @@ export interface Granted {
   readonly notAfter: Time
   /** What `end` and `inspect` need. Not secret; stored in clear. */
   readonly reference: JsonObject
-  /** Environment variables for the child of `jitsudo exec`. Secret; sealed before it is stored. */
+  /**
+   * Environment variables for the child of `jitsudo exec`. Secret; sealed before it is stored. What tools read from a
+   * file is `JITSUDO_FILE_<NAME>`: the CLI writes it to a private file and sets `<NAME>` to its path.
+   */
   readonly credentials: Readonly<Record<string, string>>
 }
 

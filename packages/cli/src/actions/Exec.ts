@@ -1,7 +1,13 @@
-/** `exec`: a program with the credentials of a grant in its environment, and nowhere else. */
+/**
+ * `exec`: a program with the credentials of a grant in its environment, and nowhere else.
+ *
+ * What a platform's tools read from a file comes as `JITSUDO_FILE_<NAME>`: its text is written to a file that is the
+ * user's alone, `<NAME>` says where, and it is gone when the program has ended.
+ */
 import type { Dto } from "@jitsudo/client"
 import * as Effect from "effect/Effect"
 import * as Child from "../Child.ts"
+import * as ChildFiles from "../ChildFiles.ts"
 import * as Daemon from "../Daemon.ts"
 import { Ended, exits, failed, misused, refused } from "../Failure.ts"
 import { Io } from "../Io.ts"
@@ -11,20 +17,26 @@ import * as RequestView from "../views/RequestView.ts"
 const notForProviders =
   /^(?:LD_.*|DYLD_.*|PATH|IFS|ENV|BASH_ENV|SHELLOPTS|PS4|NODE_OPTIONS|PYTHONPATH|PYTHONSTARTUP|PERL5OPT|RUBYOPT|JITSUDO_.*)$/u
 
-/** The variables of the grant, each fit to be one. Values are never quoted. */
+const inFile = "JITSUDO_FILE_"
+
+/** The variables of the grant, each fit to be one, and those whose value belongs in a file. Values are never quoted. */
 const variables = Effect.fn("exec.variables")(function* (credentials: typeof Dto.Credentials.Type) {
-  const all: Record<string, string> = {}
-  for (const { name, value } of credentials.credentials) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/u.test(name) || value.includes("\u0000")) {
-      return yield* failed(`the provider gave a credential that cannot be a variable: ${JSON.stringify(name)}`)
+  const plain: Record<string, string> = {}
+  const files: Record<string, string> = {}
+  for (const { name: given, value } of credentials.credentials) {
+    const isFile = given.startsWith(inFile)
+    const name = isFile ? given.slice(inFile.length) : given
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/u.test(name) || (!isFile && value.includes("\u0000"))) {
+      return yield* failed(`the provider gave a credential that cannot be a variable: ${JSON.stringify(given)}`)
     }
     // JITSUDO_K8S_ROLE and JITSUDO_K8S_NAMESPACE are the Kubernetes provider's.
-    if (notForProviders.test(name) && !name.startsWith("JITSUDO_K8S_")) {
-      return yield* failed(`the provider gave a credential named ${name}, which changes what programs do`)
+    if (notForProviders.test(name) && (isFile || !name.startsWith("JITSUDO_K8S_"))) {
+      return yield* failed(`the provider gave a credential named ${given}, which changes what programs do`)
     }
-    all[name] = value
+    if (isFile) files[name] = value
+    else plain[name] = value
   }
-  return all
+  return { plain, files }
 })
 
 export interface ExecInput {
@@ -48,13 +60,15 @@ export const exec = Effect.fn("exec")(function* (input: ExecInput) {
   }
   const credentials = yield* daemon.call((client) => client.requests.credentials({ params: { id: input.id } }))
   const { JITSUDO_TOKEN: _ours, ...inherited } = io.env
+  const { files, plain } = yield* variables(credentials)
   const env = {
     ...inherited,
-    ...(yield* variables(credentials)),
+    ...plain,
+    ...(yield* ChildFiles.written(files)),
     JITSUDO_ELEVATED: "1",
     JITSUDO_REQUEST_ID: request.id
   }
   const { stderr, stdin, stdout } = io.isTty
   const exit = yield* Child.run(program, args, env, { atTerminal: stdin || stdout || stderr })
   if (exit !== exits.ok) return yield* new Ended({ exit })
-})
+}, Effect.scoped)
