@@ -72,7 +72,7 @@ const bodyOf = (verb: Verb, digest: string) => (verb === "approve" || verb === "
 const act = Effect.fnUntraced(function* (api: string, token: string, verb: Verb, id: string, digest: string) {
   for (let tries = 1; ; tries++) {
     const answer = yield* Daemons.answered(api, token, "POST", `/requests/${id}/${verb}`, bodyOf(verb, digest))
-    if (answer.status !== 503 || answer.body["code"] !== "contention_unavailable" || tries === 20) return answer
+    if (answer.status !== 503 || answer.body["code"] !== "contention" || tries === 20) return answer
   }
 })
 
