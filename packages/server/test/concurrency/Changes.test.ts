@@ -240,7 +240,7 @@ onPostgres("approvals race with changes of what they rest on", () => {
       expect(result.changes).toBeGreaterThan(approvals / 10)
       expect(result.said.get("403 locked") ?? 0).toBeGreaterThan(0)
       const undocumented = [...result.said.keys()].filter(
-        (answer) => !/^(200|403 .+|404 not_found|409 .+|503 contention_unavailable)$/u.test(answer)
+        (answer) => !/^(200|403 .+|404 not_found|409 .+|503 contention)$/u.test(answer)
       )
       expect(undocumented).toEqual([])
     },
