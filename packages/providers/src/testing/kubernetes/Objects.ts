@@ -159,6 +159,7 @@ export const make = (now: () => number): Objects => {
     },
     page: (kind, namespace, isWanted, limit, token) => {
       const [picture, begin] = token === null ? ["", "0"] : token.split(":")
+      if (token !== null && !/^\d+-\d+:\d+$/u.test(token)) throw Status.badRequest("continue key is not valid")
       const before = token === null ? undefined : pictures.get(picture ?? "")
       if (token !== null && before === undefined) throw Status.expired()
       const items =
