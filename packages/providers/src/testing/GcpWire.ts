@@ -393,10 +393,27 @@ export const start = async (options: WireOptions): Promise<GcpWire> => {
     },
     state: () => ({
       policies: Object.fromEntries([...resources].map(([name, { policy }]) => [name, policy.value])),
+      // Conditional bindings, and whether they give anything now.
+      bindings: [...resources].flatMap(([resource, { policy }]) =>
+        policy.value.bindings.flatMap((binding) =>
+          binding.condition === undefined
+            ? []
+            : [
+                {
+                  resource,
+                  role: binding.role,
+                  members: binding.members,
+                  title: binding.condition.title,
+                  live: AllowPolicy.holds(binding, clock.now())
+                }
+              ]
+        )
+      ),
       tokens: tokens.issued()
     }),
     setLag: (calls) => {
       lag = calls
+      spread = calls
     }
   }
 
