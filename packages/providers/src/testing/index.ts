@@ -1,4 +1,5 @@
 export * as AwsWire from "./AwsWire.ts"
+export * as AzureWire from "./AzureWire.ts"
 export * as KubernetesWire from "./KubernetesWire.ts"
 export * as GcpWire from "./GcpWire.ts"
 export * as WireServer from "./WireServer.ts"
