@@ -14,7 +14,8 @@ const providerOf = (fields: object = {}) =>
 
 describe("the configuration of aws", () => {
   it.each([
-    ["another mode", { mode: "identity_center" }],
+    ["another mode", { mode: "assume" }],
+    ["a key of the other mode", { instance_arn: "arn:aws:sso:::instance/ssoins-0123456789abcdef" }],
     ["an unknown key", { max_duration: "4h" }],
     ["an account that is none", { accounts: ["12345678901"] }],
     ["no account at all", { accounts: [] }],

@@ -15,6 +15,8 @@ export interface Doing {
   readonly on: string
   /** What else must allow it. */
   readonly also?: string
+  /** What it means when AWS does not find it; a role, when absent. */
+  readonly missing?: { readonly reason: Provider.ProviderReason; readonly message: string; readonly hint: string }
 }
 
 /** What the SDK throws, as far as we look at it. */
@@ -130,6 +132,30 @@ export const fromSdk = (thrown: unknown, doing: Doing): Provider.ProviderError =
         "this role does not exist in the account",
         `${doing.on} does not exist where the call acts. Nothing was confirmed; restore it, or check the account.`
       )
+    case "ResourceNotFound": {
+      const { hint, message, reason } = doing.missing ?? {
+        reason: "RoleNotFound" as const,
+        message: "AWS does not find what this is about",
+        hint: `${doing.on} does not exist where the call acts. Nothing was confirmed.`
+      }
+      return make(reason, false, "none", message, hint)
+    }
+    case "Conflict":
+      return make(
+        "ProviderConflict",
+        true,
+        "none",
+        "AWS is changing this assignment already",
+        "It is tried again when that is over."
+      )
+    case "ServiceQuotaExceeded":
+      return make(
+        "QuotaExceeded",
+        true,
+        "none",
+        "a quota of AWS is full",
+        `IAM Identity Center has no room for ${doing.on}; see its quotas in Service Quotas.`
+      )
     case "LimitExceeded":
       return make(
         "QuotaExceeded",
@@ -208,6 +234,18 @@ export const withoutEffect = (error: Provider.ProviderError): Provider.ProviderE
     reason: error.reason,
     retryable: error.retryable,
     effect: "none",
+    message: error.message,
+    hint: error.hint,
+    ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds })
+  })
+
+/** The same trouble after something that may have had its effect. */
+export const withUnknownEffect = (error: Provider.ProviderError): Provider.ProviderError =>
+  new Provider.ProviderError({
+    provider: error.provider,
+    reason: error.reason,
+    retryable: error.retryable,
+    effect: "unknown",
     message: error.message,
     hint: error.hint,
     ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds })

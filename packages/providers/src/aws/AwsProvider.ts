@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as AssumeRoleCalls from "./AssumeRoleCalls.ts"
 import * as AssumeRoleConfig from "./AssumeRoleConfig.ts"
 import * as AssumeRoleProvider from "./AssumeRoleProvider.ts"
-import { AwsConfig, inMode } from "./AwsConfig.ts"
+import { AwsConfig } from "./AwsConfig.ts"
 import * as AwsSdk from "./AwsSdk.ts"
 import * as IdentityCenterCalls from "./IdentityCenterCalls.ts"
 import * as IdentityCenterConfig from "./IdentityCenterConfig.ts"
@@ -31,18 +31,17 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<Provider.Provider, ProviderPlugin.ProviderConfigError> =>
   Effect.gen(function* () {
-    const sound = yield* Effect.fromResult(inMode(config))
     const load = { ...AwsSdk.installed, ...options.load }
-    if (sound.mode === "sts_assume_role") {
-      const why = AssumeRoleConfig.whyNot(sound)
+    if (config.mode === "sts_assume_role") {
+      const why = AssumeRoleConfig.whyNot(config)
       if (why !== null) return yield* why
       const sdk = yield* AwsSdk.loadForRoles(load)
-      return AssumeRoleProvider.fromCalls(sound, AssumeRoleCalls.make(sdk, sound, options.credentials))
+      return AssumeRoleProvider.fromCalls(config, AssumeRoleCalls.make(sdk, config, options.credentials))
     }
-    const why = IdentityCenterConfig.whyNot(sound)
+    const why = IdentityCenterConfig.whyNot(config)
     if (why !== null) return yield* why
     const sdk = yield* AwsSdk.loadForIdentityCenter(load)
-    return IdentityCenterProvider.fromCalls(sound, IdentityCenterCalls.make(sdk, sound, options.credentials), options)
+    return IdentityCenterProvider.fromCalls(config, IdentityCenterCalls.make(sdk, config, options.credentials), options)
   })
 
 /** Two sections must not reach one account: each would take the other's grants for strangers. */

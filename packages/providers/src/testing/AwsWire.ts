@@ -10,22 +10,28 @@
  *    (`WireServer.ts`).
  *
  * Operations: sts AssumeRole, GetCallerIdentity; iam GetRole, ListRoles, PutRolePolicy, GetRolePolicy, DeleteRolePolicy,
- * ListRolePolicies. It listens on the loopback interface only and holds no real secret.
+ * ListRolePolicies; sso CreateAccountAssignment, DeleteAccountAssignment, the statuses of both, ListAccountAssignments,
+ * ListPermissionSets, DescribePermissionSet; identitystore GetUserId. It listens on the loopback interface only and holds no real secret.
  */
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Assignments from "./aws/Assignments.ts"
 import * as Callers from "./aws/Callers.ts"
 import * as Iam from "./aws/Iam.ts"
+import * as IdentityStore from "./aws/IdentityStore.ts"
 import * as Protocol from "./aws/Protocol.ts"
 import { Refusal } from "./aws/Refusal.ts"
 import * as Roles from "./aws/Roles.ts"
 import * as SigV4 from "./aws/SigV4.ts"
+import * as SsoAdmin from "./aws/SsoAdmin.ts"
 import * as Sts from "./aws/Sts.ts"
 import * as WireServer from "./WireServer.ts"
 
+export type { Assignment } from "./aws/Assignments.ts"
 export type { WireIdentity } from "./aws/Callers.ts"
 export type { WireRole, WireSession } from "./aws/Roles.ts"
+export type { WireIdentityCenter } from "./aws/SsoAdmin.ts"
 export type { WireCall, WireFault } from "./WireServer.ts"
 
 export interface WireOptions {
@@ -33,6 +39,20 @@ export interface WireOptions {
   readonly now: () => number
   readonly identities: ReadonlyArray<Callers.WireIdentity>
   readonly roles: ReadonlyArray<Roles.WireRole>
+  /** An instance of IAM Identity Center; none when absent. */
+  readonly identityCenter?: SsoAdmin.WireIdentityCenter
+  /** Hears each request that was performed or refused, and its answer: for checks against the vendor's model. */
+  readonly hear?: (exchange: WireExchange) => void
+}
+
+/** One request and its answer, as they were read and written. */
+export interface WireExchange {
+  readonly operation: string
+  readonly input: Protocol.Input
+  readonly status: number
+  /** The code of a refusal. */
+  readonly refusal: string | null
+  readonly body: string
 }
 
 export interface AwsWire extends WireServer.WireServer {
@@ -46,6 +66,10 @@ export interface AwsWire extends WireServer.WireServer {
   readonly removeRole: (roleArn: string) => void
   /** What is written takes effect only after so many further calls. */
   readonly setLag: (calls: number) => void
+  /** Assignments of permission sets: the truth, and what can be done to it. */
+  readonly assignments: Pick<Assignments.Assignments, "all" | "operations" | "put" | "remove" | "setLooks" | "failNext">
+  /** Entries of a page of SSO-Admin, at most. */
+  readonly setPageSize: (size: number) => void
 }
 
 /** Start a server with these identities and roles. */
@@ -56,28 +80,48 @@ export const start = async (options: WireOptions): Promise<AwsWire> => {
   const callerOf = Callers.make({ now: clock.now, identities: options.identities, roles, sessions })
   const sts = Sts.make({ now: clock.now, roles, sessions })
   const iam = Iam.make(roles)
+  const assignments = Assignments.make(clock.now)
+  const pages: SsoAdmin.Pages = { size: 100 }
+  const center = options.identityCenter
+  const sso = center === undefined ? null : SsoAdmin.make(center, assignments, pages)
+  const store = center === undefined ? null : IdentityStore.make(center.identityStoreId, center.users)
+  const setLag = (calls: number): void => {
+    roles.setLag(calls)
+    assignments.setLag(calls)
+  }
 
   const act = ({ input, operation }: Protocol.Spoken, caller: Callers.Caller) => {
     if (input.protocol === "query") {
       return operation.startsWith("iam:") ? iam(operation, input.form, caller) : sts(operation, input.form, caller)
     }
-    throw new Refusal("UnknownOperationException", 400, `Could not find operation ${operation}`)
+    const service = operation.startsWith("sso:") ? sso : operation.startsWith("identitystore:") ? store : null
+    if (service === null) {
+      throw new Refusal("UnknownOperationException", 400, `Could not find operation ${operation}`)
+    }
+    return service(operation, input.body, caller)
   }
 
-  const aboutOf = ({ input }: Protocol.Spoken): string | null =>
-    input.protocol === "query" ? (input.form.get("RoleArn") ?? input.form.get("RoleName")) : null
+  const aboutOf = ({ input }: Protocol.Spoken): string | null => {
+    if (input.protocol === "query") return input.form.get("RoleArn") ?? input.form.get("RoleName")
+    const about = input.body["PermissionSetArn"]
+    return typeof about === "string" ? about : null
+  }
 
   const perform: WireServer.Dialect["perform"] = (request, _, refused) => {
     const spoken = Protocol.read(request, randomUUID())
-    const about = aboutOf(spoken)
+    const done = (caller: Callers.Caller | null, answer: WireServer.WireAnswer, refusal: string | null) => {
+      const { input, operation } = spoken
+      options.hear?.({ operation, input, status: answer.status, refusal, body: answer.body })
+      return { answer, caller: caller?.arn ?? null, outcome: refusal ?? "ok", about: aboutOf(spoken) }
+    }
     let caller: Callers.Caller | null = null
     try {
       caller = callerOf(request, SigV4.read(request))
       if (refused !== null) throw spoken.refusalFor(refused, caller)
-      return { answer: spoken.answer(act(spoken, caller)), caller: caller.arn, outcome: "ok", about }
+      return done(caller, spoken.answer(act(spoken, caller)), null)
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown
-      return { answer: spoken.refuse(thrown), caller: caller?.arn ?? null, outcome: thrown.code, about }
+      return done(caller, spoken.refuse(thrown), thrown.code)
     }
   }
 
@@ -100,8 +144,9 @@ export const start = async (options: WireOptions): Promise<AwsWire> => {
     dialect: {
       operationOf: (request) => Protocol.read(request, "").operation,
       perform,
-      setLag: roles.setLag,
+      setLag,
       state: () => ({
+        assignments: assignments.all(),
         sessions: [...sessions.values()].map((session) => ({ ...shown(session), live: isLive(session) })),
         policies: Object.fromEntries(roles.all().map((role) => [role.spec.arn, documentsOf(role)]))
       })
@@ -115,7 +160,11 @@ export const start = async (options: WireOptions): Promise<AwsWire> => {
     policies: (arn) => documentsOf(roleAt(arn)),
     putPolicy: (arn, name, document) => roles.putPolicy(roleAt(arn), name, document),
     removeRole: roles.remove,
-    setLag: roles.setLag
+    setLag,
+    assignments,
+    setPageSize: (size) => {
+      pages.size = size
+    }
   }
 }
 
