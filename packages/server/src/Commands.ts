@@ -1,8 +1,10 @@
 /** The commands of `jitsudod`. */
 import * as CliError from "effect/cli/CliError"
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -12,17 +14,20 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { createHash } from "node:crypto"
 import { stringify } from "yaml"
 import * as Config from "./Config.ts"
+import * as ConfiguredProviders from "./ConfiguredProviders.ts"
 import { showAddress } from "./config/Address.ts"
+import * as GoDuration from "./config/GoDuration.ts"
 import * as Development from "./dev/Development.ts"
 import { isDevelopmentIssuer } from "./dev/DevelopmentIssuer.ts"
 import * as Log from "./Log.ts"
 import { daemon, database, StartRefused } from "./Main.ts"
+import * as ProviderCheck from "./ProviderCheck.ts"
 import * as Migrations from "./store/Migrations.ts"
 
 /** An error as one line for people, with the exit code for scripts. */
-class Failed extends Schema.TaggedError<Failed>()("Failed", { text: Schema.String }) {
+class Failed extends Schema.TaggedError<Failed>()("Failed", { text: Schema.String, exit: Schema.Int }) {
   override get [Runtime.errorExitCode]() {
-    return 1
+    return this.exit
   }
   override get [CliError.userMessage]() {
     return `error: ${this.text}`
@@ -30,9 +35,22 @@ class Failed extends Schema.TaggedError<Failed>()("Failed", { text: Schema.Strin
 }
 
 const failed = (error: unknown): Failed =>
-  new Failed({
-    text: error instanceof Error ? error.message : typeof error === "string" ? error : "it failed; see the log"
-  })
+  error instanceof Failed
+    ? error
+    : new Failed({
+        exit: 1,
+        text: error instanceof Error ? error.message : typeof error === "string" ? error : "it failed; see the log"
+      })
+
+/** Something was looked at and has to be put right: the answer is out, and the exit code is its own. */
+class ToPutRight extends Schema.TaggedError<ToPutRight>()("ToPutRight", { text: Schema.String }) {
+  override get [Runtime.errorExitCode]() {
+    return 6
+  }
+  override get [CliError.userMessage]() {
+    return this.text
+  }
+}
 
 const configFlag = Flag.Path("config", { pathType: "file" }).pipe(
   Flag.withAlias("c"),
@@ -40,7 +58,7 @@ const configFlag = Flag.Path("config", { pathType: "file" }).pipe(
   Flag.optional
 )
 
-const load = (file: Option.Option<string>, purpose: "serve" | "migrate") => {
+const load = (file: Option.Option<string>, purpose: "serve" | "migrate" | "providers") => {
   const path = Option.getOrElse(file, () => process.env["JITSUDOD_CONFIG"] ?? "")
   const { JITSUDOD_CONFIG: _, ...env } = process.env
   return Config.load({ ...(path === "" ? {} : { file: path }), env, purpose })
@@ -117,7 +135,9 @@ const migrate = Command.make(
 
 const check = Command.make("check", { config: configFlag }, ({ config: file }) =>
   Effect.gen(function* () {
-    yield* load(file, "serve")
+    const config = yield* load(file, "serve")
+    const problems = yield* ConfiguredProviders.problems(config.providers)
+    if (problems.length > 0) return yield* failed(problems.map(({ message }) => message).join("\n"))
     yield* Console.log("the configuration is valid")
   }).pipe(Effect.mapError(failed))
 ).pipe(Command.withDescription("Say every fault of the configuration at once"))
@@ -129,12 +149,113 @@ const show = Command.make("show", { config: configFlag }, ({ config: file }) =>
   }).pipe(Effect.mapError(failed))
 ).pipe(Command.withDescription("The configuration in force, secrets masked"))
 
+const keys = Command.make("keys", {}, () =>
+  Effect.gen(function* () {
+    for (const one of yield* Config.describe) {
+      const sets = one.env === null ? "" : `  ${one.env}${one.secret ? ` (or ${one.env}_FILE)` : ""}`
+      const otherwise = one.required
+        ? "required"
+        : one.default === null
+          ? "no default"
+          : `default ${JSON.stringify(one.default)}`
+      yield* Console.log(`${one.key}: ${one.type}, ${otherwise}${sets}\n    ${one.description}`)
+    }
+  })
+).pipe(Command.withDescription("Every key with its meaning, its default and its variable"))
+
 const configCommand = Command.make("config").pipe(
   Command.withDescription("Check or show the configuration"),
-  Command.withSubcommands([check, show])
+  Command.withSubcommands([check, show, keys])
+)
+
+const outputFlag = Flag.Literals("output", ["table", "json"]).pipe(
+  Flag.withAlias("o"),
+  Flag.withDescription("For people, or for programs (table)"),
+  Flag.withDefault("table" as const)
+)
+
+const optionalText = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
+
+const durationFlag = Flag.String("duration").pipe(
+  Flag.withMetavar("LENGTH"),
+  Flag.withDescription("For how long: 45m, 1h30m (1h, as far as it is granted)"),
+  Flag.filterMap(
+    (typed) => Option.map(Option.fromNullishOr(GoDuration.parse(typed)), Duration.toSeconds),
+    (typed) => `a length of time such as 45m or 1h30m, not ${JSON.stringify(typed)}`
+  ),
+  Flag.optional
+)
+
+const checkProvider = Command.make(
+  "check",
+  {
+    name: Argument.String("name").pipe(Argument.withDescription("Its name in the configuration")),
+    config: configFlag,
+    role: optionalText("role", "ROLE", "Also whether this role could be granted"),
+    scope: optionalText("scope", "SCOPE", "In what: an account, a project, a namespace"),
+    duration: durationFlag,
+    email: optionalText("email", "ADDRESS", "To whom: their e-mail address"),
+    subject: optionalText("subject", "SUBJECT", "To whom: their subject at the issuer"),
+    issuer: optionalText("issuer", "URL", "To whom: their issuer (the first of auth.issuers)"),
+    output: outputFlag
+  },
+  ({ config: file, output, ...asked }) =>
+    Effect.gen(function* () {
+      const config = yield* load(file, "providers")
+      const [duration, email, role, scope, subject] = [
+        Option.getOrNull(asked.duration),
+        Option.getOrNull(asked.email),
+        Option.getOrNull(asked.role),
+        Option.getOrNull(asked.scope),
+        Option.getOrNull(asked.subject)
+      ]
+      if (role === null && (scope !== null || duration !== null)) {
+        return yield* new Failed({ exit: 2, text: "--scope and --duration go with --role: name the role" })
+      }
+      const issuer = Option.getOrElse(asked.issuer, () => config.auth.issuers[0]?.issuer ?? "")
+      const report = yield* ProviderCheck.check(config, {
+        name: asked.name,
+        right: role === null ? null : { role, scope: scope ?? "", durationSeconds: duration },
+        grantee: email === null && subject === null ? null : { issuer, subject: subject ?? email ?? "", email }
+      })
+      yield* Console.log(output === "json" ? JSON.stringify(report, null, 2) : ProviderCheck.text(report))
+      const wrong = report.findings.filter(({ ok }) => ok === false).length
+      if (!report.ok) return yield* new ToPutRight({ text: `${wrong} of ${report.findings.length} must be put right` })
+    }).pipe(Effect.mapError((error) => (error instanceof ToPutRight ? error : failed(error))))
+).pipe(
+  Command.withShortDescription("See whether a provider could grant, changing nothing"),
+  Command.withDescription(
+    "See whether a provider could grant: configuration, SDK, credentials, permissions; with --role also this right. Nothing is written anywhere; what only a grant would show is marked ?. Exit code: 0 nothing has to be put right, 6 something has, 1 it could not be looked at."
+  ),
+  Command.withExamples([
+    { command: "jitsudod provider check aws", description: "Credentials and what needs no role" },
+    {
+      command: "jitsudod provider check aws --role reader --scope 123456789012 --output json",
+      description: "Whether this role could be granted, for a script"
+    }
+  ])
+)
+
+const listProviders = Command.make("list", { config: configFlag, output: outputFlag }, ({ config: file, output }) =>
+  Effect.gen(function* () {
+    const rows = yield* ProviderCheck.list(yield* load(file, "providers"))
+    yield* Console.log(output === "json" ? JSON.stringify(rows, null, 2) : ProviderCheck.listText(rows))
+    const wrong = rows.filter(({ problem }) => problem !== null).length
+    if (wrong > 0) return yield* new ToPutRight({ text: `${wrong} of ${rows.length} cannot be made` })
+  }).pipe(Effect.mapError((error) => (error instanceof ToPutRight ? error : failed(error))))
+).pipe(
+  Command.withDescription(
+    "The providers of the configuration, and whether each can be made (exit code 6 unless all can)"
+  )
+)
+
+const providerCommand = Command.make("provider").pipe(
+  Command.withDescription("The providers of the configuration"),
+  Command.withSubcommands([listProviders, checkProvider])
 )
 
 export const cli = Command.make("jitsudod").pipe(
   Command.withDescription("The jitsudo daemon: just-in-time privileged access for people and agents"),
-  Command.withSubcommands([serve, dev, migrate, configCommand])
+  Command.withSubcommands([serve, dev, migrate, configCommand, providerCommand])
 )

@@ -91,7 +91,8 @@ const whyNoPlugin = (exported: unknown): string => {
   return typeof exported["make"] === "function" ? "has a `territory` that is no function" : "has no function `make`"
 }
 
-const firstLine = (thrown: unknown): string => {
+/** A foreign error for an operator: its name and its first line. */
+export const firstLine = (thrown: unknown): string => {
   const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : typeof thrown
   return text.split("\n", 1)[0]?.slice(0, 300) ?? ""
 }

@@ -71,6 +71,22 @@ const find = async (
   directory: string,
   notes: Array<Note>
 ): Promise<Found | undefined> => {
+  try {
+    return await locate(name, section, directory, notes)
+  } catch (thrown) {
+    // A plug-in's own trouble is noted where it is loaded: this is a built-in, or its schema cannot be read.
+    const message = `its plug-in cannot be loaded: ${PluginModule.firstLine(thrown)}`
+    notes.push({ path: join("providers", name), message, hint: "is everything of it installed?" })
+    return undefined
+  }
+}
+
+const locate = async (
+  name: string,
+  section: unknown,
+  directory: string,
+  notes: Array<Note>
+): Promise<Found | undefined> => {
   const path = join("providers", name)
   const complain = (at: string, message: string, hint: string) => void notes.push({ path: at, message, hint })
   const retired = retiredKeys.get(path)

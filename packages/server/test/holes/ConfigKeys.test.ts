@@ -15,22 +15,29 @@ const textOf = (...patterns: ReadonlyArray<string>): string =>
     .map((path) => readFileSync(join(packages, path), "utf8"))
     .join("\n")
 
-/** What reads the configuration: the server but for what describes keys, and `Config.ts`, which passes them on. */
-const readers = {
-  server: textOf("server/src/*.ts", "server/src/!(config|testing)/**/*.ts", "server/src/config/Rules.ts"),
-  aws: textOf("providers/src/aws/*.ts"),
-  mock: textOf("providers/src/mock/*.ts")
-}
+/** What reads the daemon's own keys: everything but what describes them, and `Config.ts`, which passes them on. */
+const server = textOf("server/src/*.ts", "server/src/!(config|testing)/**/*.ts", "server/src/config/Rules.ts")
 
-const readerOf = (key: string): string =>
-  key.startsWith("providers.aws.") ? readers.aws : key.startsWith("providers.mock.") ? readers.mock : readers.server
+/** What reads a key: the daemon, or the provider whose schema has it, but for where the schema declares it. */
+const readerOf = (key: string): string => {
+  const [first, provider = ""] = key.split(".")
+  return first === "providers" && provider !== "*"
+    ? textOf(`providers/src/${provider}/*.ts`).replaceAll(
+        /^ {2,}\w+: (?:Schema\.|seconds|off|url|guid|endpoint).*$/gmu,
+        ""
+      )
+    : textOf("server/src/config/ProviderSections.ts") + server
+}
 
 const unread = (keys: ReadonlyArray<string>): ReadonlyArray<string> =>
   keys.filter((key) => {
-    const name = key.split(".").at(-1) ?? ""
-    const section = readerOf(key)
-    // A member access, a name that is taken out of an object, or (of a provider) a key that is handed on as it is.
-    return !new RegExp(`\\.${name}\\b|\\b${name}\\b\\s*[,:}]`, "u").test(section)
+    const name =
+      key
+        .split(".")
+        .findLast((part) => part !== "*")
+        ?.replace("[]", "") ?? ""
+    // A member access, a name that is taken out of an object, a name in quotes, or a key that is handed on as it is.
+    return !new RegExp(`\\.${name}\\b|\\b${name}\\b["]?\\s*[,:}\\]]`, "u").test(readerOf(key))
   })
 
 it("every key of the configuration is read", async () => {
