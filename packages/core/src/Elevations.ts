@@ -60,6 +60,15 @@ export interface AskOptions extends Origin {
   readonly extends?: RequestId
 }
 
+/**
+ * Who acts, and by which sign-in: policy sees when and how that one was made, whatever a newer one of theirs says.
+ * Without them it sees the newest.
+ */
+export interface Acting extends PrincipalKey {
+  readonly authTime?: Time | null
+  readonly amr?: ReadonlyArray<string>
+}
+
 /** The handed-out credentials of an active grant. Never logged. */
 export interface Credentials {
   readonly requestId: RequestId
@@ -78,35 +87,35 @@ export class Elevations extends Context.Service<
   Elevations,
   {
     /** 201: the request as it stands after policy and, where it was approved at once, the provider. */
-    readonly request: (by: PrincipalKey, input: AskInput, options: AskOptions) => Effect.Effect<Request, ElevationError>
+    readonly request: (by: Acting, input: AskInput, options: AskOptions) => Effect.Effect<Request, ElevationError>
     /** Another grant that goes on where an active one of the same person, role and scope will end. */
     readonly extend: (
-      by: PrincipalKey,
+      by: Acting,
       id: RequestId,
       input: { readonly durationSeconds: number; readonly reason: string },
       options: Omit<AskOptions, "extends">
     ) => Effect.Effect<Request, ElevationError>
     /** `digest`: what the decider saw. */
     readonly approve: (
-      by: PrincipalKey,
+      by: Acting,
       id: RequestId,
       decision: { readonly comment: string; readonly digest: string }
     ) => Effect.Effect<Request, ElevationError>
     readonly deny: (
-      by: PrincipalKey,
+      by: Acting,
       id: RequestId,
       decision: { readonly comment: string; readonly digest: string }
     ) => Effect.Effect<Request, ElevationError>
     readonly aiDecide: (
-      by: PrincipalKey,
+      by: Acting,
       id: RequestId,
       answer: Pick<AiDecide, "verdict" | "reasoning" | "confidence" | "risk" | "model" | "digest" | "version">
     ) => Effect.Effect<Request, ElevationError>
-    readonly cancel: (by: PrincipalKey, id: RequestId, reason: string) => Effect.Effect<Request, ElevationError>
+    readonly cancel: (by: Acting, id: RequestId, reason: string) => Effect.Effect<Request, ElevationError>
     /** Idempotent. On PENDING it is a cancellation. */
-    readonly revoke: (by: PrincipalKey, id: RequestId, reason: string) => Effect.Effect<Request, ElevationError>
-    readonly credentials: (by: PrincipalKey, id: RequestId) => Effect.Effect<Credentials, ElevationError>
-    readonly closeReview: (by: PrincipalKey, id: RequestId, comment: string) => Effect.Effect<Request, ElevationError>
+    readonly revoke: (by: Acting, id: RequestId, reason: string) => Effect.Effect<Request, ElevationError>
+    readonly credentials: (by: Acting, id: RequestId) => Effect.Effect<Credentials, ElevationError>
+    readonly closeReview: (by: Acting, id: RequestId, comment: string) => Effect.Effect<Request, ElevationError>
     /** Look again at a request that waits for somebody's sign-in. */
     readonly recheck: (id: RequestId) => Effect.Effect<Request, ElevationError>
     /**
@@ -114,10 +123,10 @@ export class Elevations extends Context.Service<
      * waits goes on waiting; trouble with one of them is logged and keeps no other from being looked at.
      */
     readonly recheckWaiting: (concerning: PrincipalKey | null) => Effect.Effect<void, ElevationError>
-    readonly get: (by: PrincipalKey, id: RequestId) => Effect.Effect<Request, ElevationError>
+    readonly get: (by: Acting, id: RequestId) => Effect.Effect<Request, ElevationError>
     /** Newest first; only what `by` may see. */
     readonly list: (
-      by: PrincipalKey,
+      by: Acting,
       options: {
         readonly filter: RequestFilter
         readonly limit: number
@@ -126,7 +135,7 @@ export class Elevations extends Context.Service<
       }
     ) => Effect.Effect<Page<Request>, ElevationError>
     /** May this person decide on it as things stand? */
-    readonly mayDecide: (by: PrincipalKey, id: RequestId) => Effect.Effect<boolean, ElevationError>
+    readonly mayDecide: (by: Acting, id: RequestId) => Effect.Effect<boolean, ElevationError>
     readonly missing: (request: Request) => Missing
   }
 >()("@jitsudo/core/Elevations") {}
@@ -246,9 +255,11 @@ const make = Effect.gen(function* () {
   const admission = (revision: number, parts: InputParts) =>
     Effect.mapError(policy.admission(revision, inputOf(parts)), policyTrouble)
 
-  const actor = (facts: StoredFacts, key: PrincipalKey): Effect.Effect<Actor, Refused> => {
+  const actor = (facts: StoredFacts, key: Acting): Effect.Effect<Actor, Refused> => {
     const found = actorIn(facts, key)
-    return found === undefined ? Effect.fail(nobody) : Effect.succeed(found)
+    if (found === undefined) return Effect.fail(nobody)
+    const { amr = found.principal.amr, authTime = found.principal.authTime } = key
+    return Effect.succeed({ ...found, principal: { ...found.principal, amr, authTime } })
   }
 
   const providerOf = (name: string): Effect.Effect<Provider, Refused> => {
@@ -334,7 +345,7 @@ const make = Effect.gen(function* () {
   }
 
   /** The other identities of a person: those with the same verified e-mail address. */
-  const kinOf = Effect.fnUntraced(function* (by: PrincipalKey) {
+  const kinOf = Effect.fnUntraced(function* (by: Acting) {
     const self = yield* Effect.mapError(store.principal(by), storeTrouble)
     if (Option.isNone(self) || self.value.email === null) return []
     const page = yield* Effect.mapError(store.principals({ email: self.value.email, limit: 100 }), storeTrouble)
@@ -477,7 +488,7 @@ const make = Effect.gen(function* () {
     )
 
   /** Bounds what one person can heap up for others to decide. Asks at the same instant are not counted by each other. */
-  const mayWait = Effect.fnUntraced(function* (by: PrincipalKey) {
+  const mayWait = Effect.fnUntraced(function* (by: Acting) {
     const most = settings.maxPendingPerPrincipal
     const filter = { requester: by, states: ["PENDING"] } as const
     const pending = yield* Effect.mapError(store.requests({ filter, limit: most }), storeTrouble)
@@ -503,7 +514,7 @@ const make = Effect.gen(function* () {
   const extensionWrite = Effect.fnUntraced(function* (
     id: RequestId,
     extension: RequestId,
-    by: PrincipalKey,
+    by: Acting,
     asked: Asked,
     facts: StoredFacts
   ) {
@@ -635,7 +646,7 @@ const make = Effect.gen(function* () {
 
   const decideAsPerson = (type: "Approve" | "Deny") =>
     Effect.fnUntraced(function* (
-      by: PrincipalKey,
+      by: Acting,
       id: RequestId,
       decision: { readonly comment: string; readonly digest: string }
     ) {
@@ -907,7 +918,7 @@ const make = Effect.gen(function* () {
     }
   )
 
-  const seen = Effect.fnUntraced(function* (by: PrincipalKey, id: RequestId) {
+  const seen = Effect.fnUntraced(function* (by: Acting, id: RequestId) {
     const query = yield* decisionQuery(id, [by])
     const facts = yield* transitions.facts(query)
     const target = yield* needRequest(facts)

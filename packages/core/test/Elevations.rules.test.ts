@@ -979,3 +979,21 @@ describe("a list", () => {
     )
   )
 })
+
+describe("how somebody signed in", () => {
+  it.effect("is what policy sees of the sign-in that they act with, whatever a newer one of theirs says", () =>
+    inWorld(
+      world({
+        rules: { eligibility: ({ user }) => ({ allowed: user.amr.includes("hwk"), reasons: ["use a security key"] }) }
+      }),
+      ({ elevations, principals }) =>
+        Effect.gen(function* () {
+          yield* principals.signIn({ ...ana, amr: ["hwk"], groupsReadAt: yield* clock })
+          const password = { ...ana, amr: ["pwd"] }
+          assert.strictEqual(yield* refusalOf(elevations.request(password, ask("reader"), origin)), "not_eligible")
+          const strong = yield* elevations.request({ ...ana, amr: ["hwk"] }, ask("reader"), origin)
+          assert.strictEqual(strong.state, "ACTIVE")
+        })
+    )
+  )
+})

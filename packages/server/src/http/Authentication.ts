@@ -212,7 +212,8 @@ export const layer: Layer.Layer<
         if (needsFreshSignIn.has(command)) yield* freshness.required(identity)
         const channel = (request.headers["user-agent"] ?? "").startsWith("jitsudo-cli") ? "cli" : "api"
         return yield* Effect.provideService(httpEffect, Api.Caller, {
-          principal,
+          // As this token says, not a newer one of the same person.
+          principal: { ...principal, authTime: identity.authTime, amr: identity.amr },
           sourceIp: address,
           channel,
           expiresAt: identity.expiresAt,
