@@ -935,7 +935,7 @@ const make = Effect.gen(function* () {
   const mayDecide: Elevations["Service"]["mayDecide"] = Effect.fn("Elevations.mayDecide")(function* (by, id) {
     const { facts, requester, target, who } = yield* seen(by, id)
     if (target.state !== "PENDING" || requester === undefined || who.principal.kind !== "human") return false
-    if (facts.now >= target.lapsesAt) return false
+    if (facts.now >= target.lapsesAt || hasApproved(target, by)) return false
     if (who.party.some((mark) => partyNow(target, requester).includes(mark))) return false
     const admitted = yield* admission(facts.policy.number, partsOf("approve", target, who, requester, facts))
     if (admitted.denied) return false
@@ -961,8 +961,8 @@ const make = Effect.gen(function* () {
     // An open quorum is visible to whom policy admits: ask it about each.
     const items = yield* Effect.filter(page.items, (target) => {
       if (Access.isOwn(target, who.principal)) return Effect.succeed(options.forMe !== true)
-      if (options.forMe === true && (target.state !== "PENDING" || sameParty(target.party, who.party)))
-        return Effect.succeed(false)
+      const isOver = target.state !== "PENDING" || sameParty(target.party, who.party) || hasApproved(target, by)
+      if (options.forMe === true && isOver) return Effect.succeed(false)
       if (target.routing.stages.length > 0) return Effect.succeed(true)
       return Effect.flatMap(transitions.facts({ principals: [by, target.requester] }), (now) =>
         maySee(target, who, actorIn(now, target.requester), now)
@@ -1002,6 +1002,12 @@ const make = Effect.gen(function* () {
     missing
   })
 })
+
+/** An approval of theirs stands: there is nothing more that they can do. */
+const hasApproved = (target: Request, by: PrincipalKey): boolean =>
+  target.decisions.some(
+    (one) => one.verdict === "approve" && one.struck === null && !("policy" in one.by) && keyOf(one.by) === keyOf(by)
+  )
 
 const notFound = (): Refused =>
   decline("not_found", "no such request, or you may not see it", "`jitsudo status` lists the requests that you may see")

@@ -957,6 +957,21 @@ describe("a list", () => {
     )
   )
 
+  it.effect("of what waits for somebody has nothing that they approved already", () =>
+    inWorld(world(), (process) =>
+      Effect.gen(function* () {
+        const asked = yield* process.elevations.request(ana, ask("two"), origin)
+        const forMe = (by: SignIn) =>
+          Effect.map(process.elevations.list(by, { filter: {}, limit: 10, forMe: true }), ({ items }) => items.length)
+        assert.strictEqual(yield* forMe(ben), 1)
+        yield* approve(process, ben, asked)
+        assert.deepStrictEqual([yield* forMe(ben), yield* forMe(bea)], [0, 1])
+        assert.strictEqual(yield* process.elevations.mayDecide(ben, asked.id), false)
+        assert.strictEqual(yield* process.elevations.mayDecide(bea, asked.id), true)
+      })
+    )
+  )
+
   it.effect("of what no policy names anybody for is asked of policy one by one", () =>
     inWorld(
       world({
