@@ -10,6 +10,12 @@ import * as Forgery from "./Forgery.ts"
 import type { Answer, Mischief } from "./Gateway.ts"
 import type { Platform } from "./platforms/Platform.ts"
 
+/** What a wire server's own door is told. */
+export interface Knock {
+  readonly door: string
+  readonly body: object
+}
+
 export interface Sabotage {
   /** For `--list`. */
   readonly what: string
@@ -22,7 +28,9 @@ export interface Sabotage {
   /** What stands between the CLI and the daemon. It hears everything, and its mischief is done while the step plays. */
   readonly gateway?: (issuer: string) => Promise<Mischief>
   /** Sent to the wire server's own door first. */
-  readonly wire?: { readonly door: string; readonly body: unknown }
+  readonly wire?: ReadonlyArray<Knock>
+  /** The same, when the right was granted and before it is taken back. */
+  readonly wireBeforeEnd?: ReadonlyArray<Knock>
   /** A module that every CLI process of the step loads first. */
   readonly cliLoads?: string
   /** What is done to the copy of the log beside the edit. */

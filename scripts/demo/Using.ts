@@ -1,19 +1,20 @@
 /** The steps in which credentials are used, taken back, and end by themselves. */
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { approveAsBob, askForProduction, requestIn } from "./Deciding.ts"
 import { present } from "./Expectation.ts"
 import { saw } from "./Person.ts"
 import { within } from "./Processes.ts"
 import type { Running } from "./Processes.ts"
-import type { Called, Platform } from "./platforms/Platform.ts"
+import type { Ask, Called, Platform } from "./platforms/Platform.ts"
 import type { RequestSeen, Step } from "./Step.ts"
 import type { World } from "./World.ts"
 
-/** `exec` of the demo's program under a request of Alice's. */
-const execute = async (world: World, id: string): Promise<Running> => {
+/** `exec` of the demo's program under a request of Alice's, which asked for this. */
+const execute = async (world: World, id: string, { role, scope }: Ask): Promise<Running> => {
   const alice = await world.person("alice")
   const program = join(world.root, "scripts/demo/program.mjs")
-  const running = alice.start("exec", id, "--", process.execPath, program, world.platform.name, id)
+  const running = alice.start("exec", id, "--", process.execPath, program, world.platform.name, role, scope)
   world.deeds.push({ action: "credentials.read", by: "alice", request: id })
   return running
 }
@@ -28,6 +29,8 @@ const said = (called: Called): string => (called.allowed ? called.shown : `refus
 
 interface Looked {
   readonly secrets: number
+  /** Files that were made for the program. */
+  readonly handed: ReadonlyArray<{ readonly path: string; readonly isPrivate: boolean }>
   readonly inCommandLines: boolean
   readonly inParent: boolean
   readonly files: number
@@ -42,14 +45,17 @@ const finish = async (program: Running, code: number): Promise<string> => {
 
 const use = async (world: World): Promise<void> => {
   const { platform, transcript } = world
-  const program = await execute(world, world.request("first"))
+  const program = await execute(world, world.request("first"), world.place.asks.first)
   const called = await told<Called>(program, "call")
   transcript.check(`${platform.title} to let the program ${platform.does}`, called.allowed, said(called))
   const looked = await told<Looked>(program, `look ${world.directory}`)
+  const { where } = platform.secrets
   transcript.check(
-    `in the program's environment the secrets that ${platform.title} hands out: ${platform.secrets.join(", ")}`,
-    looked.secrets === platform.secrets.length,
-    String(looked.secrets)
+    where.length === 0
+      ? "nothing secret to be handed out: the right is Alice's own"
+      : `the program to have what nobody else may know: ${where.join(", ")}`,
+    looked.secrets === where.length,
+    `${looked.secrets}`
   )
   transcript.check(
     "none of them in the command line of any process",
@@ -64,6 +70,14 @@ const use = async (world: World): Promise<void> => {
   )
   const ended = await finish(program, 7)
   transcript.check("exec to end with the program's exit code, 7", ended === "exit code 7", ended)
+  if (looked.handed.length === 0) return
+  const wide = looked.handed.filter(({ isPrivate }) => !isPrivate).length
+  const left = looked.handed.filter(({ path }) => existsSync(path)).length
+  transcript.check(
+    "the file made for the program to have been Alice's alone, and to be gone",
+    wide + left === 0,
+    wide + left === 0 ? "nothing of it" : `${wide} that others could read, ${left} left`
+  )
 }
 
 const revoke = async (world: World): Promise<void> => {
@@ -73,13 +87,14 @@ const revoke = async (world: World): Promise<void> => {
   world.requests.set("second", second)
   await approveAsBob(world, second, "tersely")
 
-  const [one, other] = [await execute(world, first), await execute(world, second)]
+  const [one, other] = [await execute(world, first, place.asks.first), await execute(world, second, place.asks.second)]
   const before = [await told<Called>(one, "call"), await told<Called>(other, "call")]
   transcript.check(
     `${platform.title} to let both ${platform.right.several} through`,
     before.every(({ allowed }) => allowed),
     before.map(said).join("; ")
   )
+  await world.knockAtWire(world.broken.wireBeforeEnd)
   const alice = await world.person("alice")
   const ran = await alice.jitsudo("revoke", first, "--reason", "done")
   transcript.check("the revocation to be taken", ran.code === 0, saw(ran))

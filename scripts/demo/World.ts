@@ -8,7 +8,7 @@ import type { PersonId } from "./Person.ts"
 import type { Place, Platform, Right } from "./platforms/Platform.ts"
 import { Processes, within } from "./Processes.ts"
 import type { Running } from "./Processes.ts"
-import type { Sabotage } from "./Sabotage.ts"
+import type { Knock, Sabotage } from "./Sabotage.ts"
 import type { Transcript } from "./Transcript.ts"
 
 /** Something that must be in the audit log. */
@@ -179,7 +179,7 @@ export class World {
   async begin(step: number): Promise<void> {
     this.#step = step
     const { policies, wire } = this.broken
-    if (wire !== undefined) await this.knockAtWire(wire.door, wire.body)
+    await this.knockAtWire(wire)
     if (policies !== undefined) {
       const carol = await this.person("carol")
       const applied = await carol.jitsudo("policy", "apply", "-f", join(this.root, "scripts/demo/policies", policies))
@@ -187,9 +187,11 @@ export class World {
     }
   }
 
-  async knockAtWire(door: string, body: unknown): Promise<void> {
-    const answer = await fetch(`${this.place.url}/_wire/${door}`, { method: "POST", body: JSON.stringify(body) })
-    if (!answer.ok) throw new Error(`the wire server's door ${door} answers with status ${answer.status}`)
+  async knockAtWire(knocks: ReadonlyArray<Knock> = []): Promise<void> {
+    for (const { body, door } of knocks) {
+      const answer = await fetch(`${this.place.url}/_wire/${door}`, { method: "POST", body: JSON.stringify(body) })
+      if (!answer.ok) throw new Error(`the wire server's door ${door} answers with status ${answer.status}`)
+    }
   }
 
   /** Every right of a request in the platform's truth. */

@@ -1,22 +1,22 @@
 // The program that `jitsudo exec` runs in the demo: it uses the right that it was given at the platform, and looks for
 // credentials where they must not be. It never prints them.
 //
-// Arguments: the platform's name, the request's id. One command a line on standard input, one line of JSON on standard
+// Arguments: the platform's name, and the role and scope that were asked for. One command a line on standard input, one line of JSON on standard
 // output:
 //   call        what the platform's file says that proves the right
 //   look DIR    command lines of all processes, environment of the parent, every file below DIR
 //   exit N      ends with exit code N
 
 import { execFileSync } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { load } from "./platforms/Platforms.ts"
 
-const [, , name, request] = process.argv
+const [, , name, role, scope] = process.argv
 const platform = await load(name)
 
-const secrets = platform.secrets.map((variable) => process.env[variable] ?? "").filter((secret) => secret !== "")
+const secrets = (await platform.secrets.here()).filter((secret) => secret !== undefined && secret !== "")
 const holdsSecret = (text) => secrets.some((secret) => text.includes(secret))
 
 /** A file of a process that may end while it is read. */
@@ -47,6 +47,10 @@ const look = (directory) => {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return {
     secrets: secrets.length,
+    handed: platform.secrets.files.map((name) => ({
+      path: process.env[name],
+      isPrivate: (statSync(process.env[name]).mode & 0o077) === 0
+    })),
     inCommandLines: commandLines().some(holdsSecret),
     inParent: holdsSecret(parentEnvironment()),
     files: files.length,
@@ -59,6 +63,6 @@ const look = (directory) => {
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, ...rest] = line.split(" ")
   if (command === "exit") process.exit(Number(rest[0]))
-  const answer = command === "look" ? look(rest.join(" ")) : await platform.call(request)
+  const answer = command === "look" ? look(rest.join(" ")) : await platform.call({ role, scope })
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }

@@ -5,7 +5,7 @@
  * The program under `jitsudo exec` loads this file, too, for `secrets` and `call`: what only one side needs is imported
  * where it is used.
  */
-import type { Sabotage } from "../Sabotage.ts"
+import type { Knock, Sabotage } from "../Sabotage.ts"
 
 /** A role and where, as Alice asks for it. */
 export interface Ask {
@@ -61,12 +61,31 @@ export interface Platform {
   readonly placeOf: (line: string, directory: string) => Place
   /** What `call` does, for people: `list roles (iam:ListRoles)`. */
   readonly does: string
-  /** Variables of the program's environment that nobody else may know. */
-  readonly secrets: ReadonlyArray<string>
-  /** With what is in this process's environment: does the right work? */
-  readonly call: (request: string) => Promise<Called>
+  /** What of that which the program is given nobody else may know; empty where the right is Alice's own. */
+  readonly secrets: {
+    /** Where it is: a variable, or what a file says that a variable names. */
+    readonly where: ReadonlyArray<string>
+    /** What of it this process has. */
+    readonly here: () => Promise<ReadonlyArray<string | undefined>>
+    /** Variables that name a file which was made for the program. */
+    readonly files: ReadonlyArray<string>
+  }
+  /** With what is in this process's environment: does the right that was asked for work? */
+  readonly call: (asked: Ask) => Promise<Called>
   /** Rights of requests in the platform's truth (`GET /_wire/state`). */
   readonly rightsIn: (state: string) => ReadonlyArray<Right>
   /** How steps are broken here, where that differs from platform to platform. */
   readonly sabotages: Readonly<Record<number, Sabotage>>
+}
+
+/** For a sabotage: the wire server refuses an operation from now on. */
+export const denying = (operation: string): Knock => ({
+  door: "faults",
+  body: { operation, fault: { kind: "deny" }, times: 1000 }
+})
+
+/** For a sabotage of step 7. */
+export const leaking: Sabotage = {
+  what: "a CLI that hands the credentials to its child on the command line",
+  cliLoads: "leaking-spawn.mjs"
 }

@@ -2,7 +2,8 @@
 import type { Platform } from "./Platform.ts"
 
 const all: Readonly<Record<string, () => Promise<{ readonly platform: Platform }>>> = {
-  aws: () => import("./aws.ts")
+  aws: () => import("./aws.ts"),
+  gcp: () => import("./gcp.ts")
 }
 
 export const names: ReadonlyArray<string> = Object.keys(all)

@@ -1,5 +1,5 @@
 /** AWS: sessions of a role (`sts:AssumeRole`), each denied by itself when it is taken back. */
-import type { Called, Platform, Right } from "./Platform.ts"
+import { type Called, denying, leaking, type Platform, type Right } from "./Platform.ts"
 
 interface Wire {
   readonly url: string
@@ -11,6 +11,8 @@ interface Wire {
 interface State {
   readonly sessions: ReadonlyArray<{ readonly sessionName: string; readonly roleArn: string; readonly live: boolean }>
 }
+
+const variables = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
 
 /** By the official SDK. */
 const call = async (): Promise<Called> => {
@@ -66,21 +68,22 @@ export const platform: Platform = {
     }
   },
   does: "list roles (iam:ListRoles)",
-  secrets: ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
+  secrets: {
+    where: variables,
+    here: async () => variables.map((name) => process.env[name]),
+    files: []
+  },
   call,
   rightsIn,
   sabotages: {
     6: {
       what: "AWS refuses to let the daemon assume the role",
-      wire: { door: "faults", body: { operation: "sts:AssumeRole", fault: { kind: "deny" }, times: 1000 } }
+      wire: [denying("sts:AssumeRole")]
     },
-    7: {
-      what: "a CLI that hands the credentials to its child on the command line",
-      cliLoads: "leaking-spawn.mjs"
-    },
+    7: leaking,
     8: {
       what: "AWS takes denials and does not enforce them",
-      wire: { door: "lag", body: { calls: 1_000_000 } }
+      wireBeforeEnd: [{ door: "lag", body: { calls: 1_000_000 } }]
     }
   }
 }
