@@ -9,7 +9,7 @@ import * as ResourceName from "./ResourceName.ts"
 import * as RoleName from "./RoleName.ts"
 
 /** Whether the configuration lets jitsudo touch grants of this role. */
-export const mayTouch = (config: GcpConfig, role: string): boolean =>
+const mayTouch = (config: GcpConfig, role: string): boolean =>
   config.roles.some((pattern) => RoleName.matches(pattern, role))
 
 const scopeOf = (config: GcpConfig, text: string): Result.Result<string, Provider.ProviderError> => {

@@ -55,7 +55,9 @@ const seconds = (value: unknown): number | undefined => {
 /** `Retry-After`, or `RetryInfo` among the details. */
 const retryAfterOf = (thrown: unknown, body: unknown): number | undefined => {
   const headers = fieldOf(fieldOf(thrown, "response"), "headers")
-  const header = headers instanceof Headers ? seconds(headers.get("retry-after")) : undefined
+  // Not always the global class: the library's own `fetch` may bring another.
+  const get = fieldOf(headers, "get")
+  const header = typeof get === "function" ? seconds(get.call(headers, "retry-after")) : undefined
   const details = fieldOf(body, "details")
   const delays = Array.isArray(details) ? details.map((one) => seconds(fieldOf(one, "retryDelay"))) : []
   return header ?? delays.find((delay) => delay !== undefined)
@@ -164,7 +166,9 @@ const said = ({ code, status, text }: Thrown, doing: Doing): Said => {
         "ProviderDenied",
         false,
         "Google does not let jitsudo do this",
-        `Allow ${action} on ${on} to the daemon's identity; Google says the same of what does not exist, and of APIs that are not enabled.`
+        action === "iam.roles.get"
+          ? `Allow iam.roles.get on ${on} to the daemon's identity, or set \`providers.gcp.read_roles\` to false.`
+          : `Allow ${action} on ${on} to the daemon's identity; Google says the same of what does not exist, and of APIs that are not enabled.`
       )
     case "NOT_FOUND":
       return none(

@@ -9,7 +9,7 @@
  * 3. `end` confirms by a write that Google accepted: also when the policy as read shows nothing of the grant, it is
  *    written back as it was read. Reads may be old; a write with an old etag is refused, so one that is accepted proves
  *    that the policy read was the newest, and no `setIamPolicy` still under way can take effect after it.
- * 4. Grants of ours that are over are cleared away on the way, in writes that are made anyway.
+ * 4. Grants of ours of the same role that are over are cleared away on the way, in writes that are made anyway.
  * 5. With `impersonate` the role is bound to a service account that is the grantee's alone, and the child process gets
  *    an access token of it. No two people share an account (`MemberRule.ts`): a token says who somebody is, not which
  *    grant they use, so a shared account would lend one person's right to another's token. One person's grants overlap
@@ -177,8 +177,10 @@ export const fromCalls = (config: GcpConfig, calls: GcpCalls.GcpCalls): Provider
   }
 
   /** The policy without what is over, which is cleared away in writes that are made anyway. */
-  const cleared = (policy: PolicyEdit.Policy, { now, requestId }: Provider.GrantRequest | Provider.EndRequest) =>
-    PolicyEdit.cleared(prefix, policy, now, (role) => GcpAsk.mayTouch(config, role), requestId)
+  const cleared = (
+    policy: PolicyEdit.Policy,
+    { canonical, now, requestId }: Provider.GrantRequest | Provider.EndRequest
+  ): PolicyEdit.Policy => PolicyEdit.cleared(prefix, policy, now, canonical.role, requestId)
 
   const grant: Provider.Provider["grant"] = (request) =>
     Effect.gen(function* () {

@@ -47,22 +47,17 @@ const without = (policy: Policy, taken: ReadonlyArray<Found>): Policy => ({
 const inertAfterMillis = 60_000
 
 /**
- * The policy without grants of ours that are over. Roles that we may not touch (any more) stay: Google refuses a write
- * as a whole when it changes a role that the daemon is not allowed to change.
+ * The policy without grants of ours of this role that are over. Other roles stay, so that a write changes one role only:
+ * the daemon may be limited to lists of roles, and Google refuses a write that goes beyond one list as a whole
+ * (https://cloud.google.com/iam/docs/setting-limits-on-granting-roles).
  */
-export const cleared = (
-  prefix: string,
-  policy: Policy,
-  now: Time.Time,
-  mayTouch: (role: string) => boolean,
-  except: string
-): Policy =>
+export const cleared = (prefix: string, policy: Policy, now: Time.Time, role: string, except: string): Policy =>
   without(
     policy,
     policy.bindings.flatMap((binding) => {
       const mark = markOf(prefix, binding)
       const isOver = mark !== null && mark.notAfter !== null && mark.notAfter + inertAfterMillis <= now
-      if (!isOver || mark.requestId === except || !mayTouch(binding.role)) return []
+      if (!isOver || mark.requestId === except || binding.role !== role) return []
       const members = ownMembers(binding, mark.member)
       return members.length === 0 ? [] : [{ binding, mark, members }]
     })

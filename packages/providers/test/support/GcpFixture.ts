@@ -30,8 +30,8 @@ export const strangers: ReadonlyArray<GcpWire.Binding> = [
     members: ["user:carol@example.com"],
     condition: {
       title: "until the audit",
-      description: "by hand",
-      expression: "request.time < timestamp('2039-10-01T00:00:00.000Z')"
+      expression: "request.time < timestamp('2039-10-01T00:00:00.000Z')",
+      description: "by hand"
     }
   }
 ]
