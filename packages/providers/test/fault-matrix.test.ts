@@ -1,0 +1,49 @@
+/**
+ * Every external call of every provider failed, before and after it took effect, while the real engine grants, overlaps,
+ * extends and ends: nothing is left that nobody knows of, and nothing is lost. Here a sample of the call numbers, all of
+ * them with `npm run test:full` and `npm run test:providers -- --report`.
+ */
+import * as Effect from "effect/Effect"
+import { afterAll, describe, expect, it } from "vitest"
+import { allLanes } from "./support/AllLanes.ts"
+import { broken } from "./support/BrokenProviders.ts"
+import { kinds, matrix, type Matrix } from "./support/FaultMatrix.ts"
+import { lanes as mocks } from "./support/MockLanes.ts"
+
+const full = process.env["JITSUDO_TEST_FULL"] === "1"
+const lanes = await allLanes()
+
+/** Fewer than these means that the play no longer reaches what it should. */
+const leastInjected = full ? 1200 : 32
+
+describe("the fault matrix", () => {
+  const played: Array<Matrix> = []
+  afterAll(() => {
+    const sum = (of: (one: Matrix) => number) => played.reduce((total, one) => total + of(one), 0)
+    const injected = sum((one) => one.injected)
+    console.log(`faults: ${injected} injected, ${sum((one) => one.orphaned)} orphaned, ${sum((one) => one.lost)} lost`)
+    expect(injected).toBeGreaterThanOrEqual(leastInjected)
+  })
+
+  for (const lane of lanes) {
+    it(`of ${lane.name} leaves nothing`, async () => {
+      const result = await Effect.runPromise(matrix(lane, full ? {} : { sample: 1 }))
+      played.push(result)
+      expect(result.found).toEqual([])
+      expect(result.injected).toBe(full ? result.calls * kinds.length : kinds.length)
+    })
+  }
+})
+
+describe("the fault matrix sees a provider that", () => {
+  const [mock] = mocks
+  for (const [name, { leaves, mutate }] of Object.entries(broken)) {
+    it(name, async () => {
+      if (mock === undefined) throw new Error("the mock has no lane")
+      const result = await Effect.runPromise(matrix(mock, { mutate, sample: 5 }))
+      expect([name, leaves, result[leaves] > 0]).toEqual([name, leaves, true])
+      // Only faults bring it to light: a test of what works would not see it.
+      expect(result.found.map(({ fault }) => fault)).not.toContain("without faults")
+    })
+  }
+})
