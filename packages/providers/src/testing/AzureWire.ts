@@ -118,6 +118,10 @@ const armPathOf = (path: string): ArmPath | null => {
 
 const verbs: Readonly<Record<string, string>> = { PUT: "write", DELETE: "delete", GET: "read" }
 
+/** What somebody does with a right: https://learn.microsoft.com/rest/api/resources/resource-groups/list */
+const groupsAction = "Microsoft.Resources/subscriptions/resourceGroups/read"
+const groupsPath = /^(\/subscriptions\/[^/]+)\/resourcegroups$/u
+
 type Api = "login" | "graph" | "arm"
 
 const apiOf = (
@@ -128,9 +132,6 @@ const apiOf = (
   const api = first === "login" || first === "graph" || first === "arm" ? first : null
   return { api, path: api === null ? whole : whole.slice(api.length + 1), query: new URLSearchParams(search) }
 }
-
-const matches = (pattern: string, action: string): boolean =>
-  new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/gu, "\\$&").replaceAll("*", ".*")}$`, "iu").test(action)
 
 const refusals: Readonly<Record<WireServer.Refused, (api: Api) => Refusal>> = {
   // https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
@@ -212,12 +213,22 @@ export const start = async (options: WireOptions): Promise<AzureWire> => {
     throw new Refusal(404, code, `The scope '${scope}' could not be found.`)
   }
 
+  const groupsIn = (subscription: string, caller: Tokens.WireClient): Rbac.Done => {
+    if (!World.may(world, caller, groupsAction, subscription)) {
+      throw notAuthorized(caller.objectId, groupsAction, subscription)
+    }
+    const all = [...scopes].filter((scope) => scope.startsWith(`${subscription}/resourcegroups/`))
+    return { status: 200, body: { value: all.map((id) => ({ id, name: id.slice(id.lastIndexOf("/") + 1) })) } }
+  }
+
   const arm = (
     request: WireServer.WireRequest,
     path: string,
     query: URLSearchParams,
     caller: Tokens.WireClient
   ): Rbac.Done => {
+    const subscription = groupsPath.exec(path.toLowerCase())?.[1]
+    if (subscription !== undefined && request.method === "GET") return groupsIn(subscription, caller)
     const found = armPathOf(path)
     const verb = verbs[request.method]
     if (found === null || verb === undefined) {
@@ -231,10 +242,7 @@ export const start = async (options: WireOptions): Promise<AzureWire> => {
       throw new Refusal(400, "InvalidApiVersionParameter", `The api-version '${version}' is not known here.`)
     }
     const action = `Microsoft.Authorization/${type}/${verb}`
-    const there = (caller.scopes ?? ["/"]).some((one) => World.isAtOrBelow(scope, one.toLowerCase()))
-    if (!there || !caller.actions.some((pattern) => matches(pattern, action))) {
-      throw notAuthorized(caller.objectId, action, scope)
-    }
+    if (!World.may(world, caller, action, scope)) throw notAuthorized(caller.objectId, action, scope)
     existingScope(scope)
     if (request.method === "PUT" && !/^application\/json\b/u.test(request.headers["content-type"] ?? "")) {
       throw new Refusal(415, "UnsupportedMediaType", "The content media type is not supported.")
@@ -284,6 +292,7 @@ export const start = async (options: WireOptions): Promise<AzureWire> => {
       const { api, path } = apiOf(target)
       if (api === "login") return path.endsWith("/token") ? "token" : "openid-configuration"
       if (api === "graph") return Graph.permissionOf(path)
+      if (groupsPath.test(path.toLowerCase())) return groupsAction
       const found = armPathOf(path)
       return found === null ? "unknown" : `Microsoft.Authorization/${found.type}/${verbs[method] ?? "unknown"}`
     },

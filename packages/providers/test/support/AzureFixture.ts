@@ -88,17 +88,25 @@ export const wireOptions = (
   ...more
 })
 
+const roots = getCACertificates("default")
+const trusted = new Set<string>()
+
+/** While there are such servers this process trusts them and nobody else: no test speaks to anybody else. */
+const trust = (): void => setDefaultCACertificates(trusted.size === 0 ? roots : [...trusted])
+
 /** A server that this process trusts, for as long as the scope is open. */
 export const started = (options: AzureWire.WireOptions): Effect.Effect<AzureWire.AzureWire, never, Scope.Scope> =>
   Effect.tap(AzureWire.scoped(options), ({ certificate }) =>
     Effect.acquireRelease(
       Effect.sync(() => {
-        const before = getCACertificates("default")
-        setDefaultCACertificates([...before, certificate])
-        return before
+        trusted.add(certificate)
+        trust()
       }),
       () =>
-        Effect.sync(() => setDefaultCACertificates(getCACertificates("default").filter((one) => one !== certificate)))
+        Effect.sync(() => {
+          trusted.delete(certificate)
+          trust()
+        })
     )
   )
 

@@ -17,6 +17,8 @@ export interface WireRole {
   /** The definition's GUID. */
   readonly id: string
   readonly roleName: string
+  /** What it allows, with wildcards; reading everything when absent. */
+  readonly actions?: ReadonlyArray<string>
 }
 
 /** What PIM adds to an assignment. */
@@ -190,6 +192,29 @@ export const withinLimit = (world: World, scope: string): void => {
 /** The definition's ARM id, as ARM writes it for a scope. */
 export const definitionId = (scope: string, roleId: string): string =>
   `${scope.startsWith("/subscriptions/") ? accountOf(scope) : ""}/providers/Microsoft.Authorization/roleDefinitions/${roleId}`
+
+/** Whether a pattern of a role's actions covers an action; ARM compares them without case. */
+export const covers = (pattern: string, action: string): boolean =>
+  new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/gu, "\\$&").replaceAll("*", ".*")}$`, "iu").test(action)
+
+/** Whether an identity may do something at a scope: by what it was set up with, or by a role that it is assigned. */
+export const may = (world: World, caller: WireClient, action: string, scope: string): boolean => {
+  const isSetUp =
+    (caller.scopes ?? ["/"]).some((one) => isAtOrBelow(scope, one.toLowerCase())) &&
+    caller.actions.some((pattern) => covers(pattern, action))
+  const granted = world.assignments
+    .all()
+    .filter(
+      (one) => isAlive(one, world.now()) && one.principalId === caller.objectId && isAtOrBelow(scope, one.scope)
+    )
+  return (
+    isSetUp ||
+    granted.some(({ roleId }) => {
+      const role = world.roles.find(({ id }) => id === roleId)
+      return (role?.actions ?? ["*/read"]).some((pattern) => covers(pattern, action))
+    })
+  )
+}
 
 /** A JSON body with `properties`, of which every one is known. */
 export const propertiesIn = (body: string, known: ReadonlyArray<string>): Readonly<Record<string, unknown>> => {
