@@ -81,6 +81,8 @@ export interface WireServer extends Clock {
   readonly inject: (operation: string, ...faults: ReadonlyArray<WireFault>) => void
   /** The n-th call from now on, of whichever operation, gets this one (0 is the next): for matrices of faults. */
   readonly injectAt: (call: number, fault: WireFault) => void
+  /** Faults and holds of `operation` that no call has met are none any more. */
+  readonly forgetFaults: (operation: string) => void
   /** The next call of `operation` is performed, and answered at the release. */
   readonly hold: (operation: string) => { readonly reached: Promise<void>; readonly release: () => void }
   readonly close: () => Promise<void>
@@ -217,6 +219,9 @@ export const start = async ({ clock, dialect, maxBodyBytes = 1_048_576, tls }: O
     inject: queue,
     injectAt: (call, fault) => {
       numbered.set(heardCalls + call, fault)
+    },
+    forgetFaults: (operation) => {
+      faults.delete(operation)
     },
     hold: (operation) => {
       const hold: Hold = {
