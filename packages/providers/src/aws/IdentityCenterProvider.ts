@@ -38,6 +38,9 @@ const lagSeconds = 120
 /** The database's clock and AWS's may be so far apart. */
 const clockDifferenceMillis = 60_000
 
+/** What this process did is remembered so long after the right is over. */
+const keptSeconds = 86_400
+
 /** So often a read that still shows what was deleted is repeated. */
 const staleReads = 4
 
@@ -132,8 +135,9 @@ export const fromCalls = (
   const ended = new Map<string, Time.Time>()
 
   const forgetOld = (now: Time.Time): void => {
-    for (const [requestId, { notAfter }] of begun) if (notAfter <= now) begun.delete(requestId)
-    for (const [requestId, notAfter] of ended) if (notAfter <= now) ended.delete(requestId)
+    const isOld = (notAfter: Time.Time): boolean => Time.plusSeconds(notAfter, keptSeconds) <= now
+    for (const [requestId, { notAfter }] of begun) if (isOld(notAfter)) begun.delete(requestId)
+    for (const [requestId, notAfter] of ended) if (isOld(notAfter)) ended.delete(requestId)
   }
 
   /** Everything of one `grant` or `end`; what is given up half way may still come about. */
