@@ -105,3 +105,5 @@ const failureOf = ({ effect, hint, message, provider, reason }: Provider.Provide
 })
 
 export type BrokenName = keyof typeof broken
+
+export const isBroken = (name: string): name is BrokenName => Object.hasOwn(broken, name)

@@ -397,6 +397,9 @@ export interface MatrixOptions {
   readonly mutate?: Mutate
 }
 
+/** Why a lane cannot be played: its time is real, or nobody sees its truth. Null where it can. */
+export const whyNotPlayed = ({ gaps }: Lane): string | null => gaps.advance ?? gaps.live ?? null
+
 /** All plays of one lane, that without a fault among them: it must leave nothing, either. */
 export const matrix = Effect.fnUntraced(function* (lane: Lane, { mutate, sample }: MatrixOptions = {}) {
   const sound = yield* play(lane, null, mutate)
@@ -428,3 +431,9 @@ export const matrix = Effect.fnUntraced(function* (lane: Lane, { mutate, sample 
     )
   } satisfies Matrix
 })
+
+/** `faults: F injected, O orphaned, L lost`. */
+export const totalOf = (matrices: ReadonlyArray<Matrix>): string => {
+  const sum = (of: (one: Matrix) => number) => matrices.reduce((total, one) => total + of(one), 0)
+  return `faults: ${sum((one) => one.injected)} injected, ${sum((one) => one.orphaned)} orphaned, ${sum((one) => one.lost)} lost`
+}
