@@ -9,16 +9,11 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Result from "effect/Result"
 import {
   admin,
   alice,
-  aliceAccount,
-  custom,
   daemon,
   folder,
-  impersonate,
-  impersonating,
   leastPrivilege,
   liveRights,
   organization,

@@ -29,6 +29,12 @@ const scope = "https://www.googleapis.com/auth/cloud-platform"
 
 const calls = new AsyncLocalStorage<AbortSignal>()
 
+/**
+ * The library would look for a project of its own, with Application Default Credentials by asking Resource Manager for
+ * one that the daemon may not read. Nothing here uses it; requests name their resources.
+ */
+const projectId = "unused"
+
 /** Run what sends requests so that they end when the signal says so. */
 export const callWith = <A>(signal: AbortSignal, run: () => Promise<A>): Promise<A> => calls.run(signal, run)
 
@@ -46,13 +52,20 @@ const sourceOf = (config: GcpConfig, own: OwnCredentials | undefined): GoogleAut
 const statusOf = (thrown: unknown): unknown =>
   thrown instanceof Error && "status" in thrown ? thrown.status : undefined
 
+export interface Auth {
+  /** Sends signed-in requests. */
+  readonly google: GoogleAuth
+  /** Signs in, or finds that it still is; fails with `SignInFailed`. Gives the universe that the identity lives in. */
+  readonly signIn: () => Promise<{ readonly universeDomain: string }>
+}
+
 /** One signed-in sender for all clients of a provider. */
-export const make = (sdk: GcpSdk["auth"], config: GcpConfig, own: OwnCredentials | undefined): GoogleAuth => {
+export const make = (sdk: GcpSdk["auth"], config: GcpConfig, own: OwnCredentials | undefined): Auth => {
   type Fetch = Parameters<GoogleAuth["fetch"]>
 
   class SignedIn extends sdk.GoogleAuth {
     override async fetch<T>(...args: Fetch) {
-      const client = await this.#signedIn()
+      const client = await this.signedIn()
       const signal = calls.getStore()
       const cut = signal === undefined ? {} : { signal }
       const [input, init] = args
@@ -65,13 +78,13 @@ export const make = (sdk: GcpSdk["auth"], config: GcpConfig, own: OwnCredentials
       } catch (thrown) {
         if (statusOf(thrown) !== 401) throw thrown
         client.setCredentials({ ...client.credentials, expiry_date: 1 })
-        await this.#signedIn()
+        await this.signedIn()
         return await send()
       }
     }
 
     /** The client with a token in hand. */
-    async #signedIn() {
+    async signedIn() {
       try {
         const client = await this.getClient()
         await client.getRequestHeaders()
@@ -82,5 +95,8 @@ export const make = (sdk: GcpSdk["auth"], config: GcpConfig, own: OwnCredentials
     }
   }
 
-  return new SignedIn({ ...sourceOf(config, own), scopes: [scope] })
+  const google = new SignedIn({ ...sourceOf(config, own), projectId, scopes: [scope] })
+  // A service account with a key signs its own tokens (https://google.aip.dev/auth/4111), as the generated clients do.
+  google.useJWTAccessWithScope = true
+  return { google, signIn: () => google.signedIn() }
 }

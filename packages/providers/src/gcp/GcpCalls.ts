@@ -90,23 +90,31 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
   const { resource_manager: manager, ...others } = { ...hosts, ...config.endpoints }
   const { hostname, port, protocol } = new URL(manager)
   // google-gax declares `auth` by a class of its own version of the library: the same methods, another type.
-  const signedIn: object = { auth }
-  const options = {
-    ...signedIn,
-    fallback: "rest" as const,
-    apiEndpoint: hostname,
-    protocol: protocol.replace(":", ""),
-    port: port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)
-  }
+  const signedIn: object = { auth: auth.google }
   const clients = new Map<ResourceName.Kind, PolicyClient>()
-  const made = {
-    projects: () => new sdk.resourceManager.ProjectsClient(options),
-    folders: () => new sdk.resourceManager.FoldersClient(options),
-    organizations: () => new sdk.resourceManager.OrganizationsClient(options)
+  const classes = {
+    projects: sdk.resourceManager.ProjectsClient,
+    folders: sdk.resourceManager.FoldersClient,
+    organizations: sdk.resourceManager.OrganizationsClient
   }
-  const clientFor = (resource: string): PolicyClient => {
+
+  /**
+   * The client for a resource. Signing in comes first: a client that cannot get a token at its first call stays broken
+   * and leaves a rejection that nobody handles, which ends a Node process.
+   */
+  const clientFor = async (resource: string): Promise<PolicyClient> => {
+    const { universeDomain } = await auth.signIn()
     const kind = ResourceName.kindOf(resource)
-    const client = clients.get(kind) ?? made[kind]()
+    const known = clients.get(kind)
+    if (known !== undefined) return known
+    const client = new classes[kind]({
+      ...signedIn,
+      universeDomain,
+      fallback: "rest",
+      apiEndpoint: hostname,
+      protocol: protocol.replace(":", ""),
+      port: port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)
+    })
     clients.set(kind, client)
     return client
   }
@@ -129,10 +137,8 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
   return {
     getPolicy: (resource) =>
       look({ action: ResourceName.permissionOn(resource, "getIamPolicy"), on: resource }, async () => {
-        const [policy] = await clientFor(resource).getIamPolicy(
-          { resource, options: { requestedPolicyVersion: 3 } },
-          once
-        )
+        const client = await clientFor(resource)
+        const [policy] = await client.getIamPolicy({ resource, options: { requestedPolicyVersion: 3 } }, once)
         const etag = etagOf(policy)
         // Without it a write would replace whatever somebody else wrote in between.
         if (etag === "") throw without("etag")
@@ -149,7 +155,8 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
             ...(condition === undefined ? {} : { condition })
           }))
         }
-        const [written] = await clientFor(resource).setIamPolicy({ resource, policy }, once)
+        const client = await clientFor(resource)
+        const [written] = await client.setIamPolicy({ resource, policy }, once)
         return etagOf(written)
       }).pipe(
         Effect.catchTag("ProviderError", (failure) =>
@@ -158,12 +165,13 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
       ),
     testPermissions: (resource, permissions) =>
       look({ action: "testIamPermissions", on: resource }, async () => {
-        const [answer] = await clientFor(resource).testIamPermissions({ resource, permissions: [...permissions] }, once)
+        const client = await clientFor(resource)
+        const [answer] = await client.testIamPermissions({ resource, permissions: [...permissions] }, once)
         return answer.permissions ?? []
       }),
     getRole: (role) =>
       look({ action: "iam.roles.get", on: role }, async () => {
-        const response = await auth.fetch<{ deleted?: boolean; stage?: string }>(`${others.iam}/v1/${role}`, {
+        const response = await auth.google.fetch<{ deleted?: boolean; stage?: string }>(`${others.iam}/v1/${role}`, {
           method: "GET"
         })
         return { deleted: response.data.deleted === true, stage: response.data.stage ?? "ALPHA" }
@@ -171,7 +179,7 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
     accessToken: (account, seconds, scopes) =>
       // A token that nobody got the answer for is nobody's, and its account has no right yet.
       look({ action: "iam.serviceAccounts.getAccessToken", on: account }, async () => {
-        const response = await auth.fetch<{ accessToken?: string; expireTime?: string }>(
+        const response = await auth.google.fetch<{ accessToken?: string; expireTime?: string }>(
           `${others.iam_credentials}/v1/projects/-/serviceAccounts/${account}:generateAccessToken`,
           {
             method: "POST",
@@ -184,9 +192,6 @@ export const make = (sdk: GcpSdk, config: GcpConfig, own: GcpAuth.OwnCredentials
         if (accessToken === undefined || Number.isNaN(expiresAt)) throw without("token")
         return { accessToken, expiresAt }
       }),
-    signIn: look({ action: "sign in", on: "Google" }, async () => {
-      const client = await auth.getClient()
-      await client.getRequestHeaders()
-    })
+    signIn: Effect.asVoid(look({ action: "sign in", on: "Google" }, auth.signIn))
   }
 }

@@ -32,6 +32,7 @@ export type ClientOptions = {
   readonly apiEndpoint: string
   readonly protocol: string
   readonly port: number
+  readonly universeDomain: string
 }
 
 interface PolicyClientClass {

@@ -104,7 +104,7 @@ export const make = (now: () => number, identities: ReadonlyArray<{ email: strin
     issued: () => [...tokens.values()],
     subjectOf: (email) => {
       const [token] = [...subjects].find(([, one]) => one === email) ?? []
-      if (token === undefined) throw new Error(`the wire server has no identity ${email}`)
+      if (token === undefined) throw new Refusal("NOT_FOUND", `the environment has no identity ${email}`)
       return token
     },
     exchange: (form) => {
