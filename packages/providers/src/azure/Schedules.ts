@@ -129,7 +129,7 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>, 
     const look = (last: RoleAssignmentScheduleRequest, wait: number): ReturnType<typeof settled> =>
       Effect.gen(function* () {
         if (!isPending(last)) return last
-        yield* Effect.sleep(wait)
+        if (wait > 0) yield* Effect.sleep(wait)
         const next = yield* calls.scheduleRequest(right.scope, name)
         return yield* look(next ?? last, Math.min(Math.max(wait * 2, 250), 2000))
       })
@@ -172,9 +172,9 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>, 
 
   const grant: Keeper["grant"] = (request, right, own, key) =>
     Effect.gen(function* () {
-      const names = Holders.names(request, right, null)
       const name = Mark.guidOf(own.requestId)
       const before = yield* calls.scheduleRequest(right.scope, name)
+      const names = Holders.names(request, right, null).filter((one) => before !== null || one !== name)
       if (before !== null && isPending(before)) yield* settled(right, name, before)
 
       const attempt = (held: Held | null, again: boolean): ReturnType<Keeper["grant"]> =>
@@ -228,7 +228,8 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>, 
           "AdminUpdate",
           Mark.write({ holders: staying, key: marks.key }),
           {
-            ...until(request.now, latest(staying, first.until)),
+            // PIM has no shorter end than five minutes; what is left of it is the end of the last holder to bring about.
+            ...until(request.now, latest(staying, Time.plusSeconds(request.now, AzureError.shortestPimSeconds))),
             ...(held === null ? {} : { targetRoleAssignmentScheduleId: held.name })
           }
         )

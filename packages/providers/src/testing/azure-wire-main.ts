@@ -51,8 +51,8 @@ const demo: Omit<AzureWire.WireOptions, "now"> = {
   principals: ["alice", "bob", "carol"].map((person, index) => ({
     id: alice.replace(/1$/u, String(index + 1)),
     type: "User",
-    userPrincipalName: `${person}@example.com`,
-    mail: `${person}@example.com`
+    userPrincipalName: `${person}@example.test`,
+    mail: `${person}@example.test`
   })),
   roles: [
     { id: "acdd72a7-3385-48ef-bd42-f606fba81ae7", roleName: "Reader" },

@@ -53,7 +53,8 @@ const pem = (label: string, bytes: Buffer): string =>
 
 export const make = (name: string): SelfSigned => {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-  const subject = commonName(name)
+  // Of two authorities with one name a client would try either.
+  const subject = commonName(`${name} ${randomBytes(8).toString("hex")}`)
   const content = sequence(
     der(0xa0, integer(Buffer.from([2]))),
     // Positive: its first bit is not set.

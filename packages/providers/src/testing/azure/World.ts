@@ -204,9 +204,7 @@ export const may = (world: World, caller: WireClient, action: string, scope: str
     caller.actions.some((pattern) => covers(pattern, action))
   const granted = world.assignments
     .all()
-    .filter(
-      (one) => isAlive(one, world.now()) && one.principalId === caller.objectId && isAtOrBelow(scope, one.scope)
-    )
+    .filter((one) => isAlive(one, world.now()) && one.principalId === caller.objectId && isAtOrBelow(scope, one.scope))
   return (
     isSetUp ||
     granted.some(({ roleId }) => {
