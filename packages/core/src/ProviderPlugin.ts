@@ -15,6 +15,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Provider } from "./Provider.ts"
 
 /** Why a provider cannot be made from its configuration: names the key, the rule and the next step. */
@@ -30,7 +31,8 @@ export interface ProviderPlugin<Config> {
   readonly name: string
   /** Decodes the provider's section of the configuration file (snake_case keys). */
   readonly config: Schema.Codec<Config, unknown>
-  readonly make: (config: Config) => Effect.Effect<Provider, ProviderConfigError>
+  /** What it holds (connections, timers) goes with the scope: that of the daemon. */
+  readonly make: (config: Config) => Effect.Effect<Provider, ProviderConfigError, Scope.Scope>
   /**
    * What this configuration can reach at the platform, in words of the plug-in (`account 111122223333`): an operator
    * may have several sections of one plug-in as long as no two have a word in common, because each would take the

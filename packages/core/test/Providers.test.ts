@@ -79,7 +79,7 @@ describe("a plug-in as promises", () => {
     ProviderPlugin.definePlugin({ name: "door", config: Schema.Struct({}), make: async () => make() })
 
   it("gives its provider", async () => {
-    expect((await Effect.runPromise(plugin(() => door).make({}))).name).toBe("door")
+    expect((await Effect.runPromise(Effect.scoped(plugin(() => door).make({})))).name).toBe("door")
   })
 
   it("fails with what it says of its configuration, and dies of anything else", async () => {
@@ -87,10 +87,10 @@ describe("a plug-in as promises", () => {
     const failing = plugin(() => {
       throw wrong
     })
-    expect(await Effect.runPromise(Effect.flip(failing.make({})))).toBe(wrong)
+    expect(await Effect.runPromise(Effect.scoped(Effect.flip(failing.make({}))))).toBe(wrong)
     const broken = plugin(() => {
       throw new TypeError("a bug")
     })
-    await expect(Effect.runPromise(broken.make({}))).rejects.toThrow("a bug")
+    await expect(Effect.runPromise(Effect.scoped(broken.make({})))).rejects.toThrow("a bug")
   })
 })

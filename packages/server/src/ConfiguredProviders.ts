@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import type { Config } from "./Config.ts"
 import { masked } from "./config/PluginSection.ts"
 import type { ProviderSection } from "./config/ProviderSections.ts"
@@ -32,7 +33,7 @@ const whyNoProvider = (made: unknown): string | null => {
 /** The provider of one section, under the section's name. */
 export const make = (
   section: ProviderSection
-): Effect.Effect<Provider.Provider, ProviderPlugin.ProviderConfigError> => {
+): Effect.Effect<Provider.Provider, ProviderPlugin.ProviderConfigError, Scope.Scope> => {
   const { name, path, plugin, secrets } = section
   const clean = (text: string) =>
     secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, masked), text)
@@ -73,7 +74,7 @@ export const problems = (
   sections: Config["providers"]
 ): Effect.Effect<ReadonlyArray<ProviderPlugin.ProviderConfigError>> =>
   Effect.map(
-    Effect.forEach(sections, (section) => Effect.result(make(section))),
+    Effect.forEach(sections, (section) => Effect.scoped(Effect.result(make(section)))),
     (results) => results.flatMap((result) => (Result.isFailure(result) ? [result.failure] : []))
   )
 

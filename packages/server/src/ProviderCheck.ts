@@ -66,7 +66,7 @@ export const check = (config: Config, question: Question): Effect.Effect<Report,
     const found = yield* Diagnosis.run(provider, { ask, grantee, now })
     const findings = [{ what: "configuration", ok: true, missing: null, hint: section.path }, ...found]
     return { provider: name, plugin: section.plugin, ok: Diagnosis.isGood(findings), findings }
-  })
+  }).pipe(Effect.scoped)
 
 /** A provider of the configuration in a list. */
 export interface Row {
@@ -82,7 +82,7 @@ export interface Row {
 /** Every provider of the configuration. */
 export const list = (config: Config): Effect.Effect<ReadonlyArray<Row>> =>
   Effect.forEach(config.providers, (section) =>
-    Effect.map(Effect.result(ConfiguredProviders.make(section)), (made) => {
+    Effect.map(Effect.scoped(Effect.result(ConfiguredProviders.make(section))), (made) => {
       const { name, path, plugin } = section
       return Result.isSuccess(made)
         ? { name, plugin, path, capabilities: made.success.capabilities, problem: null }

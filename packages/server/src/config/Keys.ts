@@ -40,6 +40,12 @@ const tls = section("TLS on the listener. Certificate and key belong together; h
   })
 })
 
+const installation = Kinds.pattern(
+  "installation",
+  "lower-case letters, digits and inner dashes, at most 20",
+  /^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$/u
+)
+
 const database = section("Where requests and the audit log are kept: exactly one of `url` and `data_dir`.", {
   url: optional(Kinds.databaseUrl, {
     description: "A PostgreSQL server, version 14 or later.",
@@ -58,7 +64,11 @@ const database = section("Where requests and the audit log are kept: exactly one
   statement_timeout: defaulted(Kinds.duration("100ms", "10m"), "30s", {
     description: "Longest that a statement may run."
   }),
-  lock_timeout: defaulted(Kinds.duration("10ms", "10m"), "10s", { description: "Longest wait for a lock." })
+  lock_timeout: defaulted(Kinds.duration("10ms", "10m"), "10s", { description: "Longest wait for a lock." }),
+  installation: optional(installation, {
+    description:
+      "The word for this installation in the marks of its grants, instead of the one that was made with the database. A copy that runs beside the original needs one of its own."
+  })
 })
 
 const sealingKeyId = Kinds.pattern(

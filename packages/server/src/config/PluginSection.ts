@@ -11,6 +11,7 @@ import type * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import type * as Scope from "effect/Scope"
 import type { KeyShape, Shape } from "./SchemaShape.ts"
 import { shapeOf } from "./SchemaShape.ts"
 import type { Findings } from "./Shape.ts"
@@ -22,7 +23,7 @@ import { isTree, join, readSecret } from "./Tree.ts"
 /** A section that was read without fault. */
 export interface Decoded {
   /** Foreign code: it may throw, and return what is no Effect. */
-  readonly make: () => Effect.Effect<Provider.Provider, ProviderPlugin.ProviderConfigError>
+  readonly make: () => Effect.Effect<Provider.Provider, ProviderPlugin.ProviderConfigError, Scope.Scope>
   /** Null: the plug-in does not say, so it may have one section. */
   readonly territory: ReadonlyArray<string> | null
   /** As the file would say it with every default, secrets masked. */

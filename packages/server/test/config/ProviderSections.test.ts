@@ -43,7 +43,7 @@ const issuesOf = async (providers: unknown, env: Record<string, string> = {}) =>
 const made = async (providers: unknown) => {
   const { providers: sections } = await load(providers)
   const results = await Effect.runPromise(
-    Effect.forEach(sections, (section) => Effect.result(ConfiguredProviders.make(section)))
+    Effect.scoped(Effect.forEach(sections, (section) => Effect.result(ConfiguredProviders.make(section))))
   )
   return results
 }
