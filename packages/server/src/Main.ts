@@ -86,11 +86,15 @@ const sealer = (config: Config["sealing"]): Layer.Layer<Sealer.Sealer, StartRefu
     })
   )
 
-/** The domain's settings, and which installation this is: the database says so. */
+/** The domain's settings, and which installation this is: the configuration says so, or the database. */
 const settings = (config: Config) =>
   Layer.effect(
     Settings.Settings,
-    Effect.map(Installation.word, (word) => ({ ...Settings.defaults, ...domainSettings(config), installation: word }))
+    Effect.map(Installation.word, (word) => ({
+      ...Settings.defaults,
+      ...domainSettings(config),
+      installation: config.database.installation ?? word
+    }))
   )
 
 const labels = (rows: Config["policy"]["labels"]) =>

@@ -394,7 +394,8 @@ const complete = {
     pool_size: 5,
     connect_timeout: "3s",
     statement_timeout: "20s",
-    lock_timeout: "500ms"
+    lock_timeout: "500ms",
+    installation: "prod-eu"
   },
   auth: {
     issuers: [

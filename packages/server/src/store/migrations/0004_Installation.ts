@@ -2,7 +2,7 @@
  * Which jitsudo this database belongs to: the word that its marks carry at every platform.
  *
  * Made once, with the table. A backup that is restored keeps it; a copy that runs beside the original is given another
- * one by `installation` in the configuration (docs/spec/reconciliation.md, section 1).
+ * one by `database.installation` in the configuration (docs/spec/reconciliation.md, section 1).
  */
 export const statements: ReadonlyArray<string> = [
   `CREATE TABLE jitsudo.installation (
