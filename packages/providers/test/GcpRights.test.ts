@@ -3,7 +3,7 @@
  * it shows of what stands at Google.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Diagnosis, Provider, Time } from "@jitsudo/core"
+import { Diagnosis, type Provider, Time } from "@jitsudo/core"
 import { GcpWire } from "@jitsudo/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Yaml from "effect/encoding/Yaml"
