@@ -19,10 +19,6 @@ export const retiredKeys: ReadonlyMap<string, { readonly message: string; readon
     }
   ],
   [
-    "providers.azure",
-    { message: notBuilt("the azure provider"), hint: "remove the section; aws and mock are available" }
-  ],
-  [
     "providers.aws.identity_center_instance_arn",
     { message: notBuilt("AWS IAM Identity Center"), hint: "remove the key; the mode is sts_assume_role" }
   ],
