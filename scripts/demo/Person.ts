@@ -16,8 +16,8 @@ export interface PersonOptions {
   readonly root: string
   /** The daemon, or what stands before it. */
   readonly server: string
-  /** Their own sign-in at the platform, as their environment has it. */
-  readonly own: Readonly<Record<string, string>>
+  /** Their own sign-in at the platform, as their environment has it now. */
+  readonly own: () => Readonly<Record<string, string>>
   /** A module for the CLI to load first, now. */
   readonly cliLoads: () => string | undefined
   readonly processes: Processes
@@ -52,7 +52,7 @@ export class Person {
     const cliLoads = this.#options.cliLoads()
     const env = {
       ...plainEnvironment(home),
-      ...own,
+      ...own(),
       XDG_CONFIG_HOME: join(home, "config"),
       XDG_STATE_HOME: join(home, "state"),
       JITSUDO_SERVER: server,

@@ -31,6 +31,8 @@ export interface Sabotage {
   readonly wire?: ReadonlyArray<Knock>
   /** The same, when the right was granted and before it is taken back. */
   readonly wireBeforeEnd?: ReadonlyArray<Knock>
+  /** Put over what Alice's environment has of her own sign-in at the platform. */
+  readonly own?: Readonly<Record<string, string>>
   /** A module that every CLI process of the step loads first. */
   readonly cliLoads?: string
   /** What is done to the copy of the log beside the edit. */

@@ -8,6 +8,7 @@ import { within } from "./Processes.ts"
 import type { Running } from "./Processes.ts"
 import type { Ask, Called, Platform } from "./platforms/Platform.ts"
 import type { RequestSeen, Step } from "./Step.ts"
+import type { Transcript } from "./Transcript.ts"
 import type { World } from "./World.ts"
 
 /** `exec` of the demo's program under a request of Alice's, which asked for this. */
@@ -43,6 +44,21 @@ const finish = async (program: Running, code: number): Promise<string> => {
   return signal === null ? `exit code ${exit}` : `ended by ${signal}`
 }
 
+/** The secrets that the program was given are nowhere else. */
+const seenByNobody = (transcript: Transcript, looked: Looked): void => {
+  transcript.check(
+    "none of them in the command line of any process",
+    !looked.inCommandLines,
+    looked.inCommandLines ? "one that everybody on this machine can read" : "none"
+  )
+  transcript.check("none of them in its parent's environment", !looked.inParent, looked.inParent ? "one" : "none")
+  transcript.check(
+    "none of them in any file of the CLI, the database or the logs",
+    looked.inFiles.length === 0 && looked.files > 0,
+    looked.inFiles.length === 0 ? `none in ${looked.files} files` : looked.inFiles.join(", ")
+  )
+}
+
 const use = async (world: World): Promise<void> => {
   const { platform, transcript } = world
   const program = await execute(world, world.request("first"), world.place.asks.first)
@@ -57,17 +73,7 @@ const use = async (world: World): Promise<void> => {
     looked.secrets === where.length,
     `${looked.secrets}`
   )
-  transcript.check(
-    "none of them in the command line of any process",
-    !looked.inCommandLines,
-    looked.inCommandLines ? "one that everybody on this machine can read" : "none"
-  )
-  transcript.check("none of them in its parent's environment", !looked.inParent, looked.inParent ? "one" : "none")
-  transcript.check(
-    "none of them in any file of the CLI, the database or the logs",
-    looked.inFiles.length === 0 && looked.files > 0,
-    looked.inFiles.length === 0 ? `none in ${looked.files} files` : looked.inFiles.join(", ")
-  )
+  if (where.length > 0) seenByNobody(transcript, looked)
   const ended = await finish(program, 7)
   transcript.check("exec to end with the program's exit code, 7", ended === "exit code 7", ended)
   if (looked.handed.length === 0) return
@@ -105,6 +111,12 @@ const revoke = async (world: World): Promise<void> => {
     said(after[0])
   )
   transcript.check(`${platform.title} to let the other ${platform.right.one} through`, after[1].allowed, said(after[1]))
+  const left = (await world.rights()).filter(({ live, request }) => live && request === first)
+  transcript.check(
+    `${platform.title} to have none for it any more`,
+    left.length === 0,
+    left.length === 0 ? "none" : left.map(({ shown }) => shown).join(", ")
+  )
   await finish(one, 0)
   await finish(other, 0)
   world.deeds.push({ action: "grant.revoked", by: "system", request: first })
@@ -157,8 +169,16 @@ const afterTheEnd = async (world: World): Promise<void> => {
   }
 }
 
-export const using = ({ right }: Platform): ReadonlyArray<Step> => [
-  { number: 7, title: "A program uses the credentials, and nobody else sees them", needs: [6], run: use },
+export const using = ({ right, secrets }: Platform): ReadonlyArray<Step> => [
+  {
+    number: 7,
+    title:
+      secrets.where.length === 0
+        ? "A program uses the right, which is Alice's own"
+        : "A program uses the credentials, and nobody else sees them",
+    needs: [6],
+    run: use
+  },
   { number: 8, title: `One of two ${right.several} is revoked, and only that one`, needs: [6], run: revoke },
   { number: 9, title: "A read-only role needs nobody and ends by itself", needs: [2], run: endsByItself },
   { number: 10, title: "Credentials cannot be read after the end", needs: [9], run: afterTheEnd }

@@ -210,7 +210,7 @@ export class World {
       home: join(this.directory, id),
       root: this.root,
       server: this.#gateway?.url ?? addresses.api,
-      own: id === "alice" ? this.place.alice : {},
+      own: () => (id === "alice" ? { ...this.place.alice, ...this.broken.own } : {}),
       cliLoads: () => this.broken.cliLoads,
       processes: this.processes,
       transcript: this.transcript

@@ -18,15 +18,16 @@ const usage = `npm run demo                     the tour; ends with: demo: ok
 npm run demo -- --provider NAME  the tour on another platform than aws: ${names.join(", ")}
 npm run demo -- --break N[,N]    breaks step N for real; ends with: demo: FAILED at step N
 npm run demo -- --list           the steps, and how each is broken
+             --only N[,N]        only these steps, and those that they stand on
              --keep              leaves the directory with data and logs, and says where
-             --brief             with --break: only the steps that those stand on
              --data DIR          starts on a copy of a data directory of \`jitsudod dev\` instead of an empty one`
 
 interface Asked {
   readonly platform: Platform
   readonly broken: ReadonlyArray<number>
+  /** All of them when there is none. */
+  readonly only: ReadonlyArray<number>
   readonly keep: boolean
-  readonly brief: boolean
   readonly data: string | undefined
 }
 
@@ -46,10 +47,10 @@ const parsed = async (): Promise<Asked | "help" | { readonly list: Platform } | 
     const { values } = parseArgs({
       options: {
         break: { type: "string" },
-        brief: { type: "boolean", default: false },
         data: { type: "string" },
         keep: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
+        only: { type: "string" },
         provider: { type: "string", default: "aws" },
         help: { type: "boolean", short: "h", default: false }
       }
@@ -62,18 +63,21 @@ const parsed = async (): Promise<Asked | "help" | { readonly list: Platform } | 
       }
     }
     if (values.list) return { list: platform }
-    const broken = values.break === undefined ? [] : values.break.split(",").map(Number)
     const steps = stepsOn(platform)
-    if (!broken.every((one) => steps.some(({ number }) => number === one))) {
-      return { wrong: `there is no step ${JSON.stringify(values.break)}: --list shows those that there are` }
+    const numbers = (text = "") => (text === "" ? [] : text.split(",").map(Number))
+    for (const text of [values.break, values.only]) {
+      if (!numbers(text).every((one) => steps.some(({ number }) => number === one))) {
+        return { wrong: `there is no step ${JSON.stringify(text)}: --list shows those that there are` }
+      }
     }
-    return { platform, broken, keep: values.keep, brief: values.brief, data: values.data }
+    const { data, keep } = values
+    return { platform, broken: numbers(values.break), only: numbers(values.only), keep, data }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : "the arguments cannot be read" }
   }
 }
 
-const tour = async ({ brief, broken, data, keep, platform }: Asked): Promise<number> => {
+const tour = async ({ broken, data, keep, only, platform }: Asked): Promise<number> => {
   const root = resolve(import.meta.dirname, "..", "..")
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "jitsudo-demo-")))
   const transcript = new Transcript(write)
@@ -83,7 +87,7 @@ const tour = async ({ brief, broken, data, keep, platform }: Asked): Promise<num
   const all = sabotagesOn(platform)
   const sabotages = new Map(broken.map((number) => [number, all[number] ?? { what: "nothing" }]))
   const steps = stepsOn(platform)
-  const chosen = broken.length > 0 && brief ? upTo(steps, broken) : steps
+  const chosen = only.length > 0 ? upTo(steps, only) : steps
   const world = new World({ root, directory, transcript, platform, sabotages, data })
 
   let stopping = false

@@ -3,6 +3,7 @@ import type { Platform } from "./Platform.ts"
 
 const all: Readonly<Record<string, () => Promise<{ readonly platform: Platform }>>> = {
   aws: () => import("./aws.ts"),
+  azure: () => import("./azure.ts"),
   gcp: () => import("./gcp.ts")
 }
 
