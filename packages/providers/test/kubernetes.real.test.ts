@@ -1,17 +1,11 @@
 /**
- * A real API server and etcd, with RBAC: the contract, and what only they can show.
+ * A real API server and etcd, with RBAC: what only they can show. The contract runs on them in `kubernetes.contract.test.ts`.
  */
-import { providerSuite } from "@jitsudo/core/testing/vitest"
-import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it } from "vitest"
-import { realLanes, sharedPlane, stopShared, whyNot } from "./support/KubernetesControlPlane.ts"
+import { sharedPlane, stopShared, whyNot } from "./support/KubernetesControlPlane.ts"
 import { exchanges, makerManifests, whyNotExpected } from "./support/KubernetesExchanges.ts"
 
 afterAll(stopShared)
-
-for (const { gaps, make, name } of realLanes) {
-  providerSuite(name, { make: Effect.map(make, ({ fixture }) => fixture), gaps })
-}
 
 describe("the wire server's table of answers", () => {
   it("is what a real API server answers", async ({ skip }) => {

@@ -16,64 +16,102 @@ import * as Target from "./Target.ts"
 const namespace = Schema.String.check(Schema.isPattern(Target.dnsLabel))
 const url = Schema.String.check(Schema.isPattern(/^https?:\/\/[^\s?#]+$/u))
 
+/** A key, and what stands of it in the reference of the configuration. */
+const described = Schema.annotateKey
+
 /** How the daemon reaches one cluster: exactly one of `kubeconfig`, `in_cluster` and `server`. */
 const Cluster = Schema.Struct({
-  /** A kubeconfig file for the daemon's own identity. */
-  kubeconfig: Schema.optionalKey(Schema.NonEmptyString),
-  /** The context in it; its current one when absent. */
-  context: Schema.optionalKey(Schema.NonEmptyString),
-  /** The service account of the pod that the daemon runs in. */
-  in_cluster: Schema.optionalKey(Schema.Literal(true)),
-  /** Address of the API server; with `token_file`. Without TLS on the loopback interface only. */
-  server: Schema.optionalKey(url),
-  /** PEM of the authorities that signed the server's certificate; the system's when absent. */
-  ca_file: Schema.optionalKey(Schema.NonEmptyString),
-  /** The daemon's bearer token, read again for every call. */
-  token_file: Schema.optionalKey(Schema.NonEmptyString),
-  /** Mode `service_account`: the API server's address in the kubeconfig that programs get, where it is another. */
-  child_server: Schema.optionalKey(url),
-  /** PEM of the authorities for `child_server`; the daemon's own when absent. */
-  child_ca_file: Schema.optionalKey(Schema.NonEmptyString)
+  kubeconfig: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "A kubeconfig file for the daemon's own identity." })
+  ),
+  context: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "The context in `kubeconfig`; its current one when absent." })
+  ),
+  in_cluster: Schema.optionalKey(Schema.Literal(true)).pipe(
+    described({ description: "The service account of the pod that the daemon runs in." })
+  ),
+  server: Schema.optionalKey(url).pipe(
+    described({
+      description: "Address of the API server, with `token_file`. Without TLS on the loopback interface only."
+    })
+  ),
+  ca_file: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({
+      description: "PEM of the authorities that signed the certificate of `server`; the system's when absent."
+    })
+  ),
+  token_file: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "The daemon's bearer token for `server`, read again for every call." })
+  ),
+  child_server: Schema.optionalKey(url).pipe(
+    described({
+      description:
+        "Mode `service_account`: the API server's address in the kubeconfig that programs get, where it is another."
+    })
+  ),
+  child_ca_file: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "PEM of the authorities for `child_server`; the daemon's own when absent." })
+  )
 })
 export type Cluster = typeof Cluster.Type
 
+const patterns = (description: string) =>
+  Schema.Array(Schema.NonEmptyString).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed([])),
+    described({ description })
+  )
+
+/** A label's key: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const labelKey = /^(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/u
+
 export const KubernetesConfig = Schema.Struct({
-  /** Clusters by the name that scopes begin with: `cluster/namespace`. */
-  clusters: Schema.Record(Schema.String, Cluster),
-  /** The cluster of a scope that names none; needed for that only where there are several. */
-  default_cluster: Schema.optionalKey(Schema.NonEmptyString),
-  /** The namespace of a scope that names none: `cluster/`. */
-  default_namespace: Schema.optionalKey(namespace),
-  /** Namespaces that may be asked for: `namespace` in every cluster, or `cluster/namespace`; `*` and `?` within each. */
-  namespaces: Schema.Array(Schema.NonEmptyString).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))),
-  /** Roles that may be asked for in a namespace: names of ClusterRoles, or `Role/name`; `*` and `?` within each. */
-  roles: Schema.Array(Schema.NonEmptyString).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))),
-  /** ClusterRoles that may be asked for on a whole cluster, `cluster/*`. */
-  cluster_wide_roles: Schema.Array(Schema.NonEmptyString).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))),
-  /**
-   * `user`: the right is bound to the requester's own name in the cluster. `service_account`: it is bound to an account
-   * made for this request alone, and only who has the grant's kubeconfig can use it.
-   */
+  clusters: Schema.Record(Schema.String, Cluster).pipe(
+    described({ description: "Clusters by the name that scopes begin with: `cluster/namespace`." })
+  ),
+  default_cluster: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "The cluster of a scope that names none, where there are several." })
+  ),
+  default_namespace: Schema.optionalKey(namespace).pipe(
+    described({ description: "The namespace of a scope that names none: `cluster/`." })
+  ),
+  namespaces: patterns(
+    "Namespaces that may be asked for: `namespace` in every cluster, or `cluster/namespace`; `*` and `?` within each."
+  ),
+  roles: patterns(
+    "Roles that may be asked for in a namespace: names of ClusterRoles, or `Role/name`; `*` and `?` within each."
+  ),
+  cluster_wide_roles: patterns("ClusterRoles that may be asked for on a whole cluster: `cluster/*`."),
   mode: Schema.Literals(["user", "service_account"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("user" as const))
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("user" as const)),
+    described({
+      description:
+        "`user` binds the right to the requester's own name in the cluster. `service_account` binds it to an account made for this request alone, and only who has the grant's kubeconfig can use it."
+    })
   ),
-  /** Mode `user`: the requester's user name in the clusters, from `{email}`, `{subject}` and `{issuer}`. */
-  user_template: Schema.optionalKey(Schema.NonEmptyString),
-  /** Mode `user`, instead: the name of a group that the requester alone is in. */
-  group_template: Schema.optionalKey(Schema.NonEmptyString),
-  /** Mode `service_account`: where the accounts are made. Nobody else may make pods or tokens there. */
-  service_account_namespace: Schema.optionalKey(namespace),
-  /** The label that everything of jitsudo's carries, with the value `true`. */
-  managed_label: Schema.String.check(
-    Schema.isPattern(/^(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/u)
-  ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("jitsudo.dev/managed"))),
-  /** The longest grant, in seconds. */
+  user_template: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({
+      description: "Mode `user`: the requester's user name in the clusters, from `{email}`, `{subject}` and `{issuer}`."
+    })
+  ),
+  group_template: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    described({ description: "Mode `user`, instead: the name of a group that the requester alone is in." })
+  ),
+  service_account_namespace: Schema.optionalKey(namespace).pipe(
+    described({
+      description: "Mode `service_account`: where the accounts are made. Nobody else may make pods or tokens there."
+    })
+  ),
+  managed_label: Schema.String.check(Schema.isPattern(labelKey)).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("jitsudo.dev/managed")),
+    described({ description: "The label that everything of jitsudo's carries, with the value `true`." })
+  ),
   max_duration_seconds: Schema.Int.check(Schema.isBetween({ minimum: 600, maximum: 604_800 })).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(3600))
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(3600)),
+    described({ description: "The longest grant." })
   ),
-  /** Longest time for one call of this provider. */
   timeout_seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 120 })).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(10))
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(10)),
+    described({ description: "The longest time for one call of this provider." })
   )
 })
 export type KubernetesConfig = typeof KubernetesConfig.Type
@@ -185,3 +223,10 @@ export const whyNotConfig = (config: KubernetesConfig): ProviderPlugin.ProviderC
   }
   return whyNotMode(config)
 }
+
+/** What two sections must not have in common: a label in a cluster, as far as the configuration tells clusters apart. */
+export const territory = ({ clusters, managed_label: label }: KubernetesConfig): ReadonlyArray<string> =>
+  Object.values(clusters).map(
+    ({ context, in_cluster: inside, kubeconfig, server }) =>
+      `${label} in ${inside === true ? "the daemon's own cluster" : (server ?? [kubeconfig, context].filter((part) => part !== undefined).join("#"))}`
+  )

@@ -18,7 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Clusters from "./Clusters.ts"
 import * as KubernetesCalls from "./KubernetesCalls.ts"
-import { KubernetesConfig, whyNotConfig } from "./KubernetesConfig.ts"
+import { KubernetesConfig, territory, whyNotConfig } from "./KubernetesConfig.ts"
 import * as KubernetesError from "./KubernetesError.ts"
 import * as KubernetesSdk from "./KubernetesSdk.ts"
 import * as Mark from "./Mark.ts"
@@ -392,10 +392,7 @@ export const fromCalls = (
       const target = yield* targetOf(request.canonical)
       const reference = Result.getOrElse(readReference(request.reference), () => null)
       const isThere = (place: KubernetesCalls.Place, uid: string | undefined) =>
-        Effect.map(
-          calls.read(place),
-          (found) => found !== null && (Mark.isOf(found, requestId) || found.uid === uid)
-        )
+        Effect.map(calls.read(place), (found) => found !== null && (Mark.isOf(found, requestId) || found.uid === uid))
       if (!(yield* isThere(bindingPlace(target, requestId), reference?.binding.uid))) return "ended"
       const home = reference === null ? config.service_account_namespace : reference.serviceAccount?.namespace
       // A binding whose account is gone binds nobody.
@@ -487,5 +484,6 @@ export const make = (
 export const plugin: ProviderPlugin.ProviderPlugin<KubernetesConfig> = {
   name,
   config: KubernetesConfig,
-  make: (config) => make(config)
+  make: (config) => make(config),
+  territory
 }

@@ -16,6 +16,7 @@ import { make } from "@jitsudo/providers/kubernetes"
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { request } from "node:https"
+import { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { join } from "node:path"
@@ -65,7 +66,7 @@ export interface ControlPlane {
   readonly stop: () => void
 }
 
-/** Starts one, with the guide's manifests and its world. */
+/** Starts one, with the guide's manifests and its world. It ends with this process at the latest, and does not hold it. */
 export const start = async (): Promise<ControlPlane> => {
   const child = spawn(process.execPath, [fileURLToPath(new URL("./control-plane.ts", import.meta.url)), assets], {
     stdio: ["pipe", "pipe", "inherit"]
@@ -74,6 +75,8 @@ export const start = async (): Promise<ControlPlane> => {
     createInterface({ input: child.stdout }).once("line", resolve)
     child.once("exit", (code) => reject(new Error(`the control plane ended with ${code}`)))
   })
+  child.unref()
+  for (const stream of [child.stdin, child.stdout]) if (stream instanceof Socket) stream.unref()
   const { ca, tokens, url }: Pick<ControlPlane, "url" | "ca" | "tokens"> = JSON.parse(line)
 
   const as: ControlPlane["as"] = (token) => {

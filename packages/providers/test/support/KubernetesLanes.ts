@@ -1,9 +1,10 @@
 /**
- * `kubernetes` in both modes against the wire server. The real API server has lanes of its own
- * (`KubernetesControlPlane.ts`): it takes seconds to start.
+ * `kubernetes` in both modes against the wire server, and against a real API server where there is one
+ * (`KubernetesControlPlane.ts`).
  */
 import { KubernetesWire } from "@jitsudo/providers/testing"
 import * as Effect from "effect/Effect"
+import { realLanes } from "./KubernetesControlPlane.ts"
 import {
   accountManifests,
   accountMode,
@@ -30,5 +31,6 @@ const lane = (name: string, fields: object, first?: string): Lane => ({
 
 export const lanes: ReadonlyArray<Lane> = [
   lane("kubernetes", userMode),
-  lane("kubernetes with ephemeral service account", accountMode, "core/serviceaccounts:create")
+  lane("kubernetes with ephemeral service account", accountMode, "core/serviceaccounts:create"),
+  ...realLanes
 ]
