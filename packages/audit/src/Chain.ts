@@ -45,6 +45,15 @@ export const link = (prevHash: string, seq: number, payload: string): string => 
   return sha256Hex(linkSpace)
 }
 
+/** The same from the leaf of the payload, for who needs the leaf too. */
+export const linkOf = (prevHash: string, seq: number, leaf: string): string => {
+  linkSpace.write(leaf, 41, "hex")
+  linkSpace.write(prevHash, 1, "hex")
+  linkSpace.writeUInt32BE(Math.floor(seq / 0x1_0000_0000), 33)
+  linkSpace.writeUInt32BE(seq % 0x1_0000_0000, 37)
+  return sha256Hex(linkSpace)
+}
+
 /** What stands for a text in its payload; `salt` must be a salt. */
 export const textHashOf = (salt: string, text: string): string =>
   sha256Hex(Buffer.concat([Buffer.from(salt, "hex"), Buffer.from(text, "utf8")]))

@@ -8,13 +8,15 @@
  *    or hash) is named with the help of what follows. At most `lookAhead` entries are read for it, none is kept.
  *
  * A chain alone cannot show that its end was cut off, or that all of it was made anew: that takes a head seen earlier
- * (`known`), which the attacker could not change.
+ * (`known`), or a signed tree (`tree`), which the attacker could not change.
  */
 import type { AuditChain } from "@jitsudo/core"
-import { genesis, isHash, isSalt, link, textHashOf } from "./Chain.ts"
+import { genesis, isHash, isSalt, leafOf, link, linkOf, textHashOf } from "./Chain.ts"
+import * as Frontier from "./Frontier.ts"
+import type { Head as Tree } from "./Merkle.ts"
 import type { Payload } from "./Payload.ts"
 import { disagreement, read } from "./Payload.ts"
-import type { Broken, Verdict, Why } from "./Verdict.ts"
+import type { Broken, Layer, TreeFound, Verdict, Why } from "./Verdict.ts"
 
 /** An entry as far as it is evidence. May be hostile. */
 export type Evidence = Omit<AuditChain.Entry, "id">
@@ -29,6 +31,15 @@ export interface Options {
   readonly startIncluded?: boolean
   /** Heads seen earlier, or anchored elsewhere: each at or behind `start` must be found. */
   readonly known?: ReadonlyArray<AuditChain.Head>
+  /** Absent: no tree is computed. */
+  readonly tree?: TreeOptions
+}
+
+export interface TreeOptions {
+  /** The tree before the first entry that is given; the empty one if absent. Right only if a checkpoint then fits. */
+  readonly before?: Frontier.State
+  /** Trees that somebody trustworthy signed: each at or behind `before` must be found. */
+  readonly known?: ReadonlyArray<Tree>
 }
 
 export interface ChainVerifier {
@@ -40,6 +51,10 @@ export interface ChainVerifier {
   readonly finish: (head?: AuditChain.Head) => Verdict
   /** The last entry that was checked. */
   readonly head: () => AuditChain.Head
+  /** A checkpoint stands here among the entries, and says this of those before it. Not to be asked without `tree`. */
+  readonly checkpoint: (tree: Tree) => Broken | undefined
+  /** The log's key signed a checkpoint that `checkpoint` was told of. */
+  readonly signed: () => void
 }
 
 /** How far a gap is followed to tell a displaced entry from a missing one. */
@@ -73,14 +88,64 @@ export const make = (options: Options = {}): ChainVerifier => {
   let heads = 0
   let suspicion: Suspicion | undefined
 
-  const broken = (at: number, why: Why, expected: string, found: string): Broken => ({
+  const before = options.tree?.before ?? Frontier.empty
+  const tree = options.tree === undefined ? undefined : Frontier.make(before)
+  const trees = new Map<number, string>()
+  let fork: Tree | undefined
+  for (const one of options.tree?.known ?? []) {
+    if (one.size < before.size) continue
+    if ((trees.get(one.size) ?? one.root) !== one.root) fork ??= one
+    trees.set(one.size, one.root)
+  }
+  let fitting = before.size
+  let treesFound = 0
+  let checkpoints = 0
+  let signed = 0
+  let leaf = ""
+
+  const broken = (
+    at: number,
+    why: Why,
+    expected: string,
+    found: string,
+    more: { readonly layer?: Layer; readonly since?: number } = {}
+  ): Broken => ({
     _tag: "Broken",
     seq: at,
     why,
     expected: expected.slice(0, 200),
     found: found.slice(0, 200),
-    entries
+    entries,
+    ...more
   })
+
+  /** Why the tree as it is cannot be the one with `root`. */
+  const otherTree = (root: string, layer: Layer): Broken | undefined => {
+    const head = tree?.head()
+    if (head === undefined || head.root === root) {
+      fitting = head?.size ?? fitting
+      return undefined
+    }
+    const since = { layer, since: Math.min(fitting + 1, head.size) }
+    return broken(head.size, "root-mismatch", `the tree of ${head.size} entries with root ${root}`, head.root, since)
+  }
+
+  const checkTree = (): Broken | undefined => {
+    const size = tree?.size()
+    const root = size === undefined ? undefined : trees.get(size)
+    if (size === undefined || root === undefined) return undefined
+    trees.delete(size)
+    treesFound++
+    return otherTree(root, "consistency")
+  }
+
+  /** The next leaf of the tree, which an entry that is passed over has too. */
+  const grow = (at: number, next: string): Broken | undefined => {
+    if (tree === undefined || at <= before.size) return undefined
+    if (at !== tree.size() + 1) return broken(tree.size() + 1, "missing", `entry ${tree.size() + 1}`, `entry ${at}`)
+    tree.append(next)
+    return checkTree()
+  }
 
   const checkKnown = (at: number, is: string): Broken | undefined => {
     const expected = known.get(at)
@@ -91,7 +156,7 @@ export const make = (options: Options = {}): ChainVerifier => {
   }
 
   /** Nothing is passed over to reach it, so `start` itself is held against the known heads before anything else. */
-  const atStart = passing ? undefined : checkKnown(start.seq, start.hash)
+  const atStart = (passing ? undefined : checkKnown(start.seq, start.hash)) ?? checkTree()
 
   const checkTexts = (at: number, payload: Payload, given: Evidence["texts"]): Broken | undefined => {
     const open = new Set(payload.textHashes)
@@ -142,15 +207,20 @@ export const make = (options: Options = {}): ChainVerifier => {
       // UTF-8 would put U+FFFD in its place, and the hash might fit.
       return broken(entry.seq, "payload-edited", `the payload with hash ${entry.hash}`, "a lone surrogate")
     }
-    const computed = link(hash, entry.seq, entry.payload)
+    leaf = tree === undefined ? "" : leafOf(entry.payload)
+    const computed = tree === undefined ? link(hash, entry.seq, entry.payload) : linkOf(hash, entry.seq, leaf)
     if (entry.hash !== computed) suspicion = { kind: "altered", seq: entry.seq, computed, stored: entry.hash }
     return undefined
   }
 
   const pass = (entry: Evidence): Broken | undefined => {
-    if (entry.seq < start.seq) return undefined
+    if (entry.seq > start.seq) {
+      passing = false
+      return broken(start.seq, "missing", `entry ${start.seq}`, `entry ${entry.seq}`)
+    }
+    const grown = tree === undefined ? undefined : grow(entry.seq, leafOf(entry.payload))
+    if (grown !== undefined || entry.seq < start.seq) return grown
     passing = false
-    if (entry.seq > start.seq) return broken(start.seq, "missing", `entry ${start.seq}`, `entry ${entry.seq}`)
     if (entry.hash !== start.hash) return broken(start.seq, "head-mismatch", start.hash, entry.hash)
     return checkKnown(start.seq, entry.hash)
   }
@@ -172,11 +242,27 @@ export const make = (options: Options = {}): ChainVerifier => {
     if (unlinked !== undefined || suspicion !== undefined) return unlinked
     const wrong = checkKnown(entry.seq, entry.hash) ?? checkContent(entry)
     if (wrong !== undefined) return wrong
+    const grown = grow(entry.seq, leaf)
+    if (grown !== undefined) return grown
     seq = entry.seq
     hash = entry.hash
     entries++
     return undefined
   }
+
+  const checkpoint = (of: Tree): Broken | undefined => {
+    const head = tree?.head()
+    if (suspicion !== undefined || head === undefined || of.size !== head.size) {
+      return fail("malformed", `a checkpoint of the ${head?.size ?? 0} entries before it`, `one of size ${of.size}`)
+    }
+    checkpoints++
+    return otherTree(of.root, "tree")
+  }
+
+  const treeFound = (): { readonly tree?: TreeFound } =>
+    tree === undefined
+      ? {}
+      : { tree: { head: tree.head(), frontier: tree.state(), known: treesFound, checkpoints, signed } }
 
   const fail = (why: "malformed" | "truncated", expected: string, found: string): Broken =>
     (suspicion === undefined ? atStart : resolve(suspicion, undefined)) ?? broken(seq + 1, why, expected, found)
@@ -194,6 +280,14 @@ export const make = (options: Options = {}): ChainVerifier => {
       if (head.seq < seq) return broken(seq, "head-mismatch", `the end at ${head.seq}`, `entry ${seq}`)
       if (head.hash !== hash) return broken(seq, "head-mismatch", head.hash, hash)
     }
+    if (fork !== undefined) {
+      return broken(fork.size, "forked", `the tree with root ${fork.root}`, "another known tree of the same size")
+    }
+    const treeBeyond = Math.max(...trees.keys(), tree?.size() ?? 0)
+    if (tree !== undefined && treeBeyond > tree.size()) {
+      const cut = `the end at ${tree.size()}`
+      return broken(tree.size() + 1, "truncated", `entries up to ${treeBeyond}`, cut, { layer: "consistency" })
+    }
     const beyond = Math.max(...known.keys(), seq)
     if (beyond > seq) return broken(seq + 1, "truncated", `entries up to ${beyond}`, `the end at ${seq}`)
     return {
@@ -204,9 +298,19 @@ export const make = (options: Options = {}): ChainVerifier => {
       entries,
       texts,
       redacted,
-      heads
+      heads,
+      ...treeFound()
     }
   }
 
-  return { push, fail, finish, head: () => ({ seq, hash }) }
+  return {
+    push,
+    fail,
+    finish,
+    head: () => ({ seq, hash }),
+    checkpoint,
+    signed: () => {
+      signed++
+    }
+  }
 }

@@ -9,17 +9,25 @@
  *    of what a line says is the line. So there is one file for one stretch, and every byte of it is checked.
  * 2. The last line is written only after the last entry: a file without it was cut off.
  * 3. Nothing in it is not covered by the hashes. Who exported it and when is an entry of the log.
+ * 4. An export with checkpoints says so in its first line, by the tree before the first entry, and has each of them
+ *    behind the last entry that it covers: `{"checkpoint":"<the signed note>"}`.
  *
  * Columns are not exported: they are no evidence.
  */
 import type { AuditChain, AuditRecord } from "@jitsudo/core"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { isHash } from "./Chain.ts"
+import * as Checkpoint from "./Checkpoint.ts"
+import * as Frontier from "./Frontier.ts"
 
 /** What the first line says: the first entry's sequence number, and the hash before it. */
 export interface Header {
   readonly from: number
   readonly prevHash: string
+  /** The tree before the first entry (`Frontier.State.hashes`); there when the export may have checkpoints. */
+  readonly tree?: ReadonlyArray<string>
 }
 
 /** What the last line says. `head` is the last entry, or what stands before the first if there is none. */
@@ -33,7 +41,13 @@ export type ExportedEntry = Omit<AuditChain.Entry, "id" | "columns">
 const format = "jitsudo-audit"
 
 export const encodeHeader = (header: Header): string =>
-  JSON.stringify({ format, v: 1, from: header.from, prevHash: header.prevHash })
+  JSON.stringify({
+    format,
+    v: 1,
+    from: header.from,
+    prevHash: header.prevHash,
+    ...(header.tree === undefined ? {} : { tree: header.tree })
+  })
 
 const textsOf = (texts: ReadonlyArray<AuditRecord.EntryText>) =>
   texts.map(({ hash, salt, text }) => ({ hash, salt, text }))
@@ -41,29 +55,70 @@ const textsOf = (texts: ReadonlyArray<AuditRecord.EntryText>) =>
 export const encodeEntry = ({ seq, payload, prevHash, hash, texts }: ExportedEntry): string =>
   JSON.stringify({ seq, payload, prevHash, hash, texts: textsOf(texts) })
 
+/** A signed checkpoint among the entries, behind the last one that it covers. */
+export const encodeCheckpoint = (note: string): string => JSON.stringify({ checkpoint: note })
+
 export const encodeFooter = ({ head, count }: Footer): string =>
   JSON.stringify({ head: { seq: head.seq, hash: head.hash }, count })
+
+/** A signed checkpoint with its size, as a stream of them is sorted. */
+export interface CheckpointLine {
+  readonly size: number
+  readonly note: string
+}
+
+/** The tree that an export begins with, and the checkpoints to put into it: by rising size, each once. */
+export interface WithCheckpoints {
+  readonly tree: Frontier.State
+  readonly checkpoints: ReadonlyArray<CheckpointLine>
+}
+
+const startsThere = (start: AuditChain.Head, tree: Frontier.State): boolean =>
+  Frontier.isState(tree) && tree.size === start.seq
 
 /**
  * The export of `entries`, which follow `start` in order, as text to be written in UTF-8. `start` is the empty log
  * (`{seq: 0, hash: genesis}`) or the head before the first entry.
  *
  * If reading the entries fails the text ends without the last line, so what was written is no whole export.
+ *
+ * With `covering`, checkpoints of sizes that are not passed are left out. A tree of another size than `start` is a
+ * defect.
  */
-export const encode = <E, R>(start: AuditChain.Head, entries: Stream.Stream<ExportedEntry, E, R>) =>
+export const encode = <E, R>(
+  start: AuditChain.Head,
+  entries: Stream.Stream<ExportedEntry, E, R>,
+  covering?: WithCheckpoints
+) =>
   Stream.suspend(() => {
     let head = start
     let count = 0
+    if (covering !== undefined && !startsThere(start, covering.tree)) {
+      return Stream.fromEffect(Effect.die(new RangeError(`no tree of ${start.seq} entries: ${covering.tree.size}`)))
+    }
+    const rest = (covering?.checkpoints ?? []).filter(({ size }) => size >= start.seq)
+    let next = 0
+    /** The checkpoints of the size that the export has reached. */
+    const reached = (): string => {
+      let text = ""
+      for (let one = rest[next]; one !== undefined && one.size <= head.seq; one = rest[++next]) {
+        text += one.size === head.seq ? `${encodeCheckpoint(one.note)}\n` : ""
+      }
+      return text
+    }
     const body = Stream.mapArray(entries, (chunk) => {
       let text = ""
       for (const entry of chunk) {
         text += `${encodeEntry(entry)}\n`
         head = { seq: entry.seq, hash: entry.hash }
         count++
+        if (next < rest.length) text += reached()
       }
       return [text]
     })
-    return Stream.succeed(`${encodeHeader({ from: start.seq + 1, prevHash: start.hash })}\n`).pipe(
+    const tree = covering === undefined ? {} : { tree: covering.tree.hashes }
+    const header = encodeHeader({ from: start.seq + 1, prevHash: start.hash, ...tree })
+    return Stream.succeed(`${header}\n${reached()}`).pipe(
       Stream.concat(body),
       Stream.concat(Stream.suspend(() => Stream.succeed(`${encodeFooter({ head, count })}\n`)))
     )
@@ -83,14 +138,19 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isCount = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0
 
+const hashesIn = (value: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) && value.every((one) => typeof one === "string") ? value : undefined
+
 /** `newer`: an export of ours in a later version. `none`: something else. */
 export const decodeHeader = (line: string): Header | "newer" | "none" => {
   const value = parse(line)
   if (!isObject(value) || value["format"] !== format) return "none"
-  const { v, from, prevHash } = value
+  const { v, from, prevHash, tree } = value
   if (v !== 1) return isCount(v) && v > 1 ? "newer" : "none"
   if (!isCount(from) || from < 1 || typeof prevHash !== "string" || !isHash(prevHash)) return "none"
-  const header = { from, prevHash }
+  const hashes = tree === undefined ? undefined : hashesIn(tree)
+  if (tree !== undefined && (hashes === undefined || !Frontier.isState({ size: from - 1, hashes }))) return "none"
+  const header = { from, prevHash, ...(hashes === undefined ? {} : { tree: hashes }) }
   return encodeHeader(header) === line ? header : "none"
 }
 
@@ -164,6 +224,20 @@ export const decodeEntry = (line: string): ExportedEntry | undefined => {
     hash: line.slice(hashAt, hashAt + 64),
     texts
   }
+}
+
+/** Whether a line claims to be a checkpoint. */
+export const isCheckpoint = (line: string): boolean => line.startsWith('{"checkpoint":')
+
+/** The checkpoint of a line, which nobody has to believe yet, and its note as it stands there. */
+export const decodeCheckpoint = (
+  line: string
+): { readonly note: string; readonly checkpoint: Checkpoint.Checkpoint } | undefined => {
+  const value = parse(line)
+  const note = isObject(value) ? value["checkpoint"] : undefined
+  if (typeof note !== "string" || encodeCheckpoint(note) !== line) return undefined
+  const read = Checkpoint.read(note)
+  return Result.isFailure(read) ? undefined : { note, checkpoint: read.success.checkpoint }
 }
 
 /** Whether a line claims to be the last one. */

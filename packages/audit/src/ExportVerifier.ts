@@ -3,20 +3,33 @@
  *
  * Bytes are hostile until the first line is known to be ours; up to there the answer to anything wrong is `NotChecked`,
  * after it a verdict.
+ *
+ * Signatures are asynchronous and this is not: the notes of checkpoints whose tree fits are handed out by `notes`, for the
+ * caller to verify before it believes anything that follows them.
  */
 import type { AuditChain } from "@jitsudo/core"
 import { genesis } from "./Chain.ts"
 import type { ChainVerifier, Options as ChainOptions } from "./ChainVerifier.ts"
 import * as Chain from "./ChainVerifier.ts"
 import type { Footer, Header } from "./Export.ts"
-import { decodeEntry, decodeFooter, decodeHeader, isFooter } from "./Export.ts"
+import { decodeCheckpoint, decodeEntry, decodeFooter, decodeHeader, isCheckpoint, isFooter } from "./Export.ts"
 import * as Lines from "./Lines.ts"
+import type { Head as Tree } from "./Merkle.ts"
 import type { Broken, Verdict } from "./Verdict.ts"
 import { NotChecked } from "./Verdict.ts"
 
 export interface Options {
   readonly resume?: AuditChain.Head | undefined
   readonly known?: ReadonlyArray<AuditChain.Head>
+  /** Trees that somebody trustworthy signed. The export must have what it takes to compute its own. */
+  readonly checkpoints?: ReadonlyArray<Tree>
+}
+
+/** A checkpoint of the export, and where it stands. */
+export interface NoteFound {
+  readonly note: string
+  /** The entry before it. */
+  readonly seq: number
 }
 
 export interface ExportVerifier {
@@ -25,6 +38,11 @@ export interface ExportVerifier {
   /** There are no more bytes. */
   readonly finish: () => Verdict | NotChecked
   readonly head: () => AuditChain.Head
+  /** The checkpoints since the last call, each to be verified and then told of by `signed`. */
+  readonly notes: () => ReadonlyArray<NoteFound>
+  readonly signed: () => void
+  /** A checkpoint that the log's key did not sign. */
+  readonly refused: (found: NoteFound, why: string) => Broken
 }
 
 const noExport = (found: string): NotChecked =>
@@ -63,9 +81,27 @@ const startOf = (header: Header, resume: AuditChain.Head | undefined): ChainOpti
   })
 }
 
+/** Whether, and from where, to compute the tree. */
+const treeOf = (header: Header, known: Options["checkpoints"]): Pick<ChainOptions, "tree"> | NotChecked => {
+  const wanted = known !== undefined && known.length > 0
+  const hashes = header.tree ?? (wanted && header.from === 1 ? [] : undefined)
+  if (hashes !== undefined) {
+    return { tree: { before: { size: header.from - 1, hashes }, ...(known === undefined ? {} : { known }) } }
+  }
+  if (!wanted) return {}
+  return new NotChecked({
+    reason: "unconnected",
+    message:
+      `the export begins at entry ${header.from} and has not the tree before it, so no checkpoint can be held against ` +
+      "it: export from 1, or with checkpoints"
+  })
+}
+
 export const make = (options: Options): ExportVerifier => {
   const lines = Lines.make()
   let chain: ChainVerifier | undefined
+  let covered = false
+  let found: Array<NoteFound> = []
   let footer: Footer | undefined
   let count = 0
 
@@ -75,8 +111,20 @@ export const make = (options: Options): ExportVerifier => {
     if (header === "none") return noExport("the first line is not that of one")
     const start = startOf(header, options.resume)
     if ("_tag" in start) return start
-    chain = Chain.make({ ...start, ...(options.known === undefined ? {} : { known: options.known }) })
+    const tree = treeOf(header, options.checkpoints)
+    if ("_tag" in tree) return tree
+    covered = header.tree !== undefined
+    chain = Chain.make({ ...start, ...tree, ...(options.known === undefined ? {} : { known: options.known }) })
     return undefined
+  }
+
+  const checkpoint = (line: string, of: ChainVerifier): Verdict | undefined => {
+    const read = covered ? decodeCheckpoint(line) : undefined
+    if (read === undefined)
+      return of.fail("malformed", "an entry, or a checkpoint as exports with a tree have it", line)
+    const wrong = of.checkpoint(read.checkpoint)
+    if (wrong === undefined) found.push({ note: read.note, seq: read.checkpoint.size })
+    return wrong
   }
 
   const next = (line: string): Verdict | NotChecked | undefined => {
@@ -86,6 +134,7 @@ export const make = (options: Options): ExportVerifier => {
       footer = decodeFooter(line)
       return footer === undefined ? chain.fail("malformed", "the last line as exports have it", line) : undefined
     }
+    if (isCheckpoint(line)) return checkpoint(line, chain)
     const entry = decodeEntry(line)
     if (entry === undefined) return chain.fail("malformed", "an entry as exports have it", line)
     count++
@@ -113,6 +162,16 @@ export const make = (options: Options): ExportVerifier => {
         ? chain.fail("malformed", `a count of ${count}`, `a count of ${footer.count}`)
         : verdict
     },
-    head: () => chain?.head() ?? { seq: 0, hash: genesis }
+    head: () => chain?.head() ?? { seq: 0, hash: genesis },
+    notes: () => {
+      const notes = found
+      found = []
+      return notes
+    },
+    signed: () => chain?.signed(),
+    refused: ({ seq }, why) => ({
+      ...contradicts(seq, "checkpoint-refused", "a checkpoint that the log's key signed", why.slice(0, 200)),
+      entries: chain?.head().seq ?? 0
+    })
   }
 }

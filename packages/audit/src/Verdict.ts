@@ -6,6 +6,8 @@
  */
 import type { AuditChain } from "@jitsudo/core"
 import * as Data from "effect/Data"
+import type * as Frontier from "./Frontier.ts"
+import type { Head } from "./Merkle.ts"
 
 /** How an entry is wrong. `docs/spec/audit.md`, section 6, says of each what it means. */
 export type Why =
@@ -31,6 +33,65 @@ export type Why =
   | "truncated"
   /** The log has another hash than a head that was seen: it was rewritten, or that head is forged. */
   | "head-mismatch"
+  /** The entries up to a checkpoint do not make the tree that it names. */
+  | "root-mismatch"
+  /** Two signed checkpoints, or a checkpoint and what it stands for, cannot be of one log. */
+  | "forked"
+  /** A checkpoint is not what a key of the log signed, or too few witnesses saw it. */
+  | "checkpoint-refused"
+  /** A tile is not there, or is not the one that the tree has in its place. */
+  | "tile-mismatch"
+  /** An entry stands there that the signed tree does not know. */
+  | "inserted"
+  /** From here on everything is another than the signed tree knows. */
+  | "rewritten"
+
+/** What showed it: the first of these that did not hold. */
+export type Layer =
+  /** The form of lines and payloads. */
+  | "form"
+  /** Positions without gaps. */
+  | "sequence"
+  /** Hash over hash. */
+  | "chain"
+  /** Texts beside entries against the hashes that stand for them. */
+  | "text"
+  /** What a reader searches by against the payload. */
+  | "columns"
+  /** An entry against the leaf of a signed tree. */
+  | "leaf"
+  /** Entries or tiles against the root of a checkpoint that came with them. */
+  | "tree"
+  /** A checkpoint against the keys of the log and its witnesses. */
+  | "signature"
+  /** All of it against what was seen earlier or elsewhere. */
+  | "consistency"
+
+/** What was done to the log, if it was done on purpose. */
+export type Tampering =
+  | "edited"
+  | "removed"
+  | "inserted"
+  | "reordered"
+  | "truncated"
+  /** Everything from an entry on was made anew, so that it hangs together. */
+  | "rewritten"
+  /** Two logs under one name were shown to different people. */
+  | "forked"
+  /** What should prove the log was made by somebody else. */
+  | "forged"
+
+/** The tree over the log, as far as a verification computed it. */
+export interface TreeFound {
+  readonly head: Head
+  /** To go on from, with `Intact.head`. */
+  readonly frontier: Frontier.State
+  /** How many known checkpoints stood where they must. */
+  readonly known: number
+  /** How many checkpoints came with the evidence and fit, and how many of these a key of the log signed. */
+  readonly checkpoints: number
+  readonly signed: number
+}
 
 export interface Intact {
   readonly _tag: "Intact"
@@ -47,6 +108,8 @@ export interface Intact {
   readonly redacted: number
   /** How many of the known heads stood where they must. */
   readonly heads: number
+  /** Absent when nothing asked for the tree. */
+  readonly tree?: TreeFound
 }
 
 export interface Broken {
@@ -59,6 +122,10 @@ export interface Broken {
   readonly found: string
   /** How many entries before were checked and right. */
   readonly entries: number
+  /** When another layer showed it than the one that mostly does (`explain`). */
+  readonly layer?: Layer
+  /** The first entry that can be at fault, when `seq` is only where it showed: what is before is proved. */
+  readonly since?: number
 }
 
 export type Verdict = Intact | Broken
@@ -87,8 +154,63 @@ const meanings: Readonly<Record<Why, string>> = {
   "text-edited": "has an edited text",
   malformed: "does not have the form of an entry",
   truncated: "was cut off, with everything after it",
-  "head-mismatch": "is not the entry that was seen there before"
+  "head-mismatch": "is not the entry that was seen there before",
+  "root-mismatch": "ends another tree than a checkpoint names",
+  forked: "belongs to another log than the one that was signed and seen before",
+  "checkpoint-refused": "is covered by a checkpoint that is not the log's",
+  "tile-mismatch": "stands under a tile that is missing or not the tree's",
+  inserted: "was put in",
+  rewritten: "was made anew, with everything after it"
 }
+
+const layers: Readonly<Record<Why, Layer>> = {
+  missing: "sequence",
+  duplicate: "sequence",
+  reordered: "sequence",
+  "payload-edited": "chain",
+  "hash-edited": "chain",
+  "prev-mismatch": "chain",
+  "columns-disagree": "columns",
+  "text-edited": "text",
+  malformed: "form",
+  truncated: "sequence",
+  "head-mismatch": "consistency",
+  "root-mismatch": "tree",
+  forked: "consistency",
+  "checkpoint-refused": "signature",
+  "tile-mismatch": "tree",
+  inserted: "leaf",
+  rewritten: "leaf"
+}
+
+const fitting: Readonly<Record<Why, ReadonlyArray<Tampering>>> = {
+  missing: ["removed"],
+  duplicate: ["inserted"],
+  reordered: ["reordered"],
+  "payload-edited": ["edited"],
+  "hash-edited": ["edited"],
+  "prev-mismatch": ["inserted", "removed", "edited"],
+  "columns-disagree": ["edited"],
+  "text-edited": ["edited"],
+  malformed: ["edited"],
+  truncated: ["truncated"],
+  "head-mismatch": ["rewritten", "forged"],
+  "root-mismatch": ["rewritten"],
+  forked: ["forked"],
+  "checkpoint-refused": ["forged"],
+  "tile-mismatch": ["edited", "removed"],
+  inserted: ["inserted"],
+  rewritten: ["rewritten"]
+}
+
+/** What showed that a log is broken, and what kinds of tampering fit, the likeliest first. */
+export const explain = ({
+  layer,
+  why
+}: Broken): { readonly layer: Layer; readonly fits: ReadonlyArray<Tampering> } => ({
+  layer: layer ?? layers[why],
+  fits: fitting[why]
+})
 
 const counted = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`
 
@@ -99,5 +221,9 @@ export const describe = (verdict: Verdict): string => {
     return `Chain broken: entry ${verdict.seq} ${meanings[verdict.why]} (${verdict.why}): expected ${expected}, found ${found}`
   }
   const redacted = verdict.redacted === 0 ? "" : `, ${counted(verdict.redacted, "text", "texts")} redacted`
-  return `Chain intact: ${counted(verdict.entries, "event", "events")} verified${redacted}; head ${verdict.head.seq}:${verdict.head.hash}`
+  const { tree } = verdict
+  const trees = tree === undefined ? 0 : tree.known + tree.checkpoints
+  const fits = tree === undefined ? "" : `, ${counted(trees, "checkpoint fits", "checkpoints fit")}`
+  const signed = tree === undefined || tree.checkpoints === 0 ? "" : ` (${tree.signed} of ${tree.checkpoints} signed)`
+  return `Chain intact: ${counted(verdict.entries, "event", "events")} verified${redacted}${fits}${signed}; head ${verdict.head.seq}:${verdict.head.hash}`
 }
