@@ -26,6 +26,7 @@ import * as Roles from "./aws/Roles.ts"
 import * as SigV4 from "./aws/SigV4.ts"
 import * as SsoAdmin from "./aws/SsoAdmin.ts"
 import * as Sts from "./aws/Sts.ts"
+import type { Xml } from "./aws/WireXml.ts"
 import * as WireServer from "./WireServer.ts"
 
 export type { Assignment } from "./aws/Assignments.ts"
@@ -45,14 +46,14 @@ export interface WireOptions {
   readonly hear?: (exchange: WireExchange) => void
 }
 
-/** One request and its answer, as they were read and written. */
+/** One request as it was read, and its answer. */
 export interface WireExchange {
   readonly operation: string
   readonly input: Protocol.Input
-  readonly status: number
+  /** The answer before it was put into the protocol's words; null for a refusal, and where there is nothing to say. */
+  readonly output: Xml | null
   /** The code of a refusal. */
   readonly refusal: string | null
-  readonly body: string
 }
 
 export interface AwsWire extends WireServer.WireServer {
@@ -109,19 +110,21 @@ export const start = async (options: WireOptions): Promise<AwsWire> => {
 
   const perform: WireServer.Dialect["perform"] = (request, _, refused) => {
     const spoken = Protocol.read(request, randomUUID())
-    const done = (caller: Callers.Caller | null, answer: WireServer.WireAnswer, refusal: string | null) => {
+    const done = (caller: Callers.Caller | null, output: Xml | null, thrown: Refusal | null) => {
       const { input, operation } = spoken
-      options.hear?.({ operation, input, status: answer.status, refusal, body: answer.body })
+      const refusal = thrown?.code ?? null
+      options.hear?.({ operation, input, output, refusal })
+      const answer = thrown === null ? spoken.answer(output) : spoken.refuse(thrown)
       return { answer, caller: caller?.arn ?? null, outcome: refusal ?? "ok", about: aboutOf(spoken) }
     }
     let caller: Callers.Caller | null = null
     try {
       caller = callerOf(request, SigV4.read(request))
       if (refused !== null) throw spoken.refusalFor(refused, caller)
-      return done(caller, spoken.answer(act(spoken, caller)), null)
+      return done(caller, act(spoken, caller), null)
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown
-      return done(caller, spoken.refuse(thrown), thrown.code)
+      return done(caller, null, thrown)
     }
   }
 

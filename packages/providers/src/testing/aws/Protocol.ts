@@ -55,8 +55,11 @@ const query = (request: WireRequest, requestId: string): Spoken => {
           return new Refusal("Throttling", 400, "Rate exceeded")
         case "unavailable":
           return new Refusal("ServiceUnavailable", 503, "Service is unavailable")
+        // STS changes nothing that calls could conflict on, and has no error for it.
         case "conflict":
-          return new Refusal("ConcurrentModification", 409, "The request was rejected because of a concurrent change")
+          return service === "sts"
+            ? new Refusal("Throttling", 400, "Rate exceeded")
+            : new Refusal("ConcurrentModification", 409, "The request was rejected because of a concurrent change")
         case "deny":
           return denied(caller.arn, operation)
       }
