@@ -9,6 +9,24 @@ const sound = { account_id: home, accounts: [home], roles: ["read-*", "prod-admi
 const decode = Schema.decodeUnknownSync(AwsConfig)
 const decoded = (fields: object) => decode({ ...sound, ...fields }, { onExcessProperty: "error" })
 
+const instanceArn = "arn:aws:sso:::instance/ssoins-0123456789abcdef"
+const setArn = (instance = "ssoins-0123456789abcdef", last = "0") =>
+  `arn:aws:sso:::permissionSet/${instance}/ps-${last.padStart(16, "0")}`
+
+/** A sound section of the mode identity_center. */
+const people = (fields: object = {}): AwsConfig =>
+  decode(
+    {
+      mode: "identity_center",
+      accounts: [home],
+      instance_arn: instanceArn,
+      identity_store_id: "d-1234567890",
+      permission_sets: ["Read*"],
+      ...fields
+    },
+    { onExcessProperty: "error" }
+  )
+
 const providerOf = (fields: object = {}) =>
   make(decoded(fields), { credentials: { accessKeyId: "a", secretAccessKey: "b" } })
 
@@ -71,6 +89,23 @@ describe("the configuration of aws", () => {
     })
   )
 
+  it.effect.each(["@aws-sdk/client-sso-admin", "@aws-sdk/client-identitystore"] as const)(
+    "names %s when it is missing, in the mode that needs it",
+    (name) =>
+      Effect.gen(function* () {
+        const missing = async (): Promise<never> => {
+          throw Object.assign(new Error(`Cannot find package '${name}' imported from here`), {
+            code: "ERR_MODULE_NOT_FOUND"
+          })
+        }
+        const load = name === "@aws-sdk/client-sso-admin" ? { sso: missing } : { identitystore: missing }
+        const failure = yield* Effect.flip(make(people(), { load }))
+        assert.include(failure.message, `npm install ${name}`)
+        // The other mode does without.
+        yield* make(decoded({}), { load })
+      })
+  )
+
   it.effect("does not take a broken package for a missing one", () =>
     Effect.gen(function* () {
       const broken = async (): Promise<never> => {
@@ -89,6 +124,50 @@ describe("the configuration of aws", () => {
       assert.strictEqual(provider.name, plugin.name)
     })
   )
+})
+
+describe("the configuration of aws in the mode identity_center", () => {
+  it.each([
+    ["a key of the other mode", { roles: ["reader"] }],
+    ["a switch of the other mode", { session_tags: true }],
+    ["no permission set at all", { permission_sets: [] }],
+    ["an instance that is none", { instance_arn: "ssoins-0123456789abcdef" }],
+    ["an identity store that is none", { identity_store_id: "d-1" }],
+    ["an attribute that may not be unique", { user_lookup: "display_name" }],
+    ["more than a week", { max_duration_seconds: 604_801 }]
+  ])("refuses %s", (_, fields) => {
+    assert.throws(() => people(fields))
+  })
+
+  it("says what is wrong with the keys of the mode, and of no other", () => {
+    const read = Schema.decodeUnknownResult(AwsConfig, { errors: "all", onExcessProperty: "error" })
+    const told = (section: unknown): string => String(Result.getOrUndefined(Result.flip(read(section)))?.message)
+    const wrong = told({ mode: "identity_center", accounts: [home], roles: ["x"], instance_arn: instanceArn })
+    for (const key of ["roles", "identity_store_id", "permission_sets"]) assert.include(wrong, `["${key}"]`)
+    assert.notMatch(wrong, /role_arn_template|\["mode"\]/u)
+    assert.include(told({ accounts: [home], permission_sets: ["x"] }), '["permission_sets"]')
+  })
+
+  it.effect.each([
+    ["user_template", { user_template: "alice" }],
+    ["user_template", { user_template: "{email}{subject}" }],
+    ["user_template", { user_template: "{name}" }],
+    ["user_template", { user_template: "{email} x" }],
+    ["permission_set_arns", { permission_set_arns: { "Read Only": setArn() } }],
+    ["permission_set_arns", { permission_set_arns: { ReadOnly: setArn("ssoins-fedcba9876543210") } }],
+    ["permission_set_arns", { permission_set_arns: { ReadOnly: "ReadOnly" } }],
+    ["permission_set_arns", { permission_set_arns: { ReadOnly: setArn(), ReadMost: setArn() } }]
+  ] as const)("refuses %s like %j", ([key, fields]) =>
+    Effect.gen(function* () {
+      const failure = yield* Effect.flip(make(people(fields)))
+      assert.strictEqual(failure.key, key)
+    })
+  )
+
+  it("says what it reaches, so that two sections do not take each other's grants for strangers", () => {
+    assert.deepStrictEqual(plugin.territory?.(people()), [`identity_center in account ${home}`])
+    assert.deepStrictEqual(plugin.territory?.(decoded({})), [`sts_assume_role in account ${home}`])
+  })
 })
 
 describe("what may be asked of aws", () => {
