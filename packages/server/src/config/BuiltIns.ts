@@ -8,6 +8,7 @@ import { open } from "./PluginSection.ts"
 export const builtIns: ReadonlyMap<string, () => Promise<OpenPlugin>> = new Map([
   ["aws", async () => open((await import("@jitsudo/providers/aws")).plugin)],
   ["azure", async () => open((await import("@jitsudo/providers/azure")).plugin)],
+  ["azure", async () => open((await import("@jitsudo/providers/azure")).plugin)],
   ["gcp", async () => open((await import("@jitsudo/providers/gcp")).plugin)],
   ["kubernetes", async () => open((await import("@jitsudo/providers/kubernetes")).plugin)],
   ["mock", async () => open((await import("@jitsudo/providers/mock")).plugin)]

@@ -18,7 +18,7 @@ import { builtIns } from "./BuiltIns.ts"
 import * as GoDuration from "./GoDuration.ts"
 import type { Decoded, OpenPlugin } from "./PluginSection.ts"
 import * as PluginModule from "./PluginModule.ts"
-import { retiredKeys, secondsKeys } from "./Retired.ts"
+import { oldPluginKeys, retiredKeys } from "./Retired.ts"
 import type { KeyShape } from "./SchemaShape.ts"
 import { keysIn } from "./SchemaShape.ts"
 import type { EnvironmentKey } from "./Setting.ts"
@@ -172,35 +172,42 @@ export const findAll = async (
   return { sections, environment: sections.flatMap(environmentOf) }
 }
 
-/** Lengths of time in the words of earlier releases, as the whole numbers that plug-ins take. */
+/** A length of time in words as a whole number. */
+const inUnits = (value: unknown, unit: "seconds" | "milliseconds"): number | undefined => {
+  const duration = typeof value === "string" ? GoDuration.parse(value) : undefined
+  if (duration === undefined) return undefined
+  return unit === "milliseconds" ? Duration.toMillis(duration) : Math.floor(Duration.toSeconds(duration))
+}
+
+/** A section with keys of earlier releases, in today's. */
 const modern = (found: Found, section: Tree, findings: Findings): Tree => {
   let result = section
-  for (const [old, { key, millis }] of secondsKeys.get(found.open.name) ?? []) {
+  const { open, path } = found
+  for (const [old, became] of oldPluginKeys.get(open.name) ?? []) {
     const value = result[old]
-    if (value === undefined || value === null || (found.open.shape._tag === "Keys" && found.open.shape.keys.has(old))) {
+    if (value === undefined || value === null || (open.shape._tag === "Keys" && open.shape.keys.has(old))) continue
+    if ("to" in became && became.mode !== undefined && became.mode !== section["mode"]) continue
+    const { [old]: _, ...rest } = result
+    result = rest
+    const here = join(path, old)
+    if (!("to" in became)) {
+      findings.notes.push({ path: here, ...became })
       continue
     }
-    const { [old]: _, ...rest } = result
-    const here = join(found.path, old)
-    const wanted = join(found.path, key)
-    const duration = typeof value === "string" ? GoDuration.parse(value) : undefined
-    if (key in rest) {
+    const { to, unit } = became
+    const today = unit === undefined ? value : inUnits(value, unit)
+    if (to in rest) {
       findings.notes.push({
         path: here,
-        message: `this is the old name of ${wanted}, which is also given`,
+        message: `this is the old name of ${join(path, to)}, which is also given`,
         hint: "keep one of the two"
       })
-      result = rest
-    } else if (duration === undefined) {
-      findings.notes.push({
-        path: here,
-        message: `expected a duration such as "1h", got ${shown(value)}`,
-        hint: `or set ${key} to a whole number`
-      })
-      findings.failed.add(wanted)
-      result = rest
+    } else if (today === undefined) {
+      const message = `expected a duration such as "1h", got ${shown(value)}`
+      findings.notes.push({ path: here, message, hint: `or set ${to} to a whole number` })
+      findings.failed.add(join(path, to))
     } else {
-      result = { ...rest, [key]: millis ? Duration.toMillis(duration) : Math.floor(Duration.toSeconds(duration)) }
+      result = { ...rest, [to]: today }
     }
   }
   return result

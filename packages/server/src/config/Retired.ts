@@ -19,14 +19,6 @@ export const retiredKeys: ReadonlyMap<string, { readonly message: string; readon
     }
   ],
   [
-    "providers.aws.identity_center_instance_arn",
-    { message: notBuilt("AWS IAM Identity Center"), hint: "remove the key; the mode is sts_assume_role" }
-  ],
-  [
-    "providers.aws.identity_center_store_id",
-    { message: notBuilt("AWS IAM Identity Center"), hint: "remove the key; the mode is sts_assume_role" }
-  ],
-  [
     "notifications",
     { message: notBuilt("sending notifications"), hint: "remove the section; use alerts with type log or file" }
   ],
@@ -40,24 +32,67 @@ export const retiredKeys: ReadonlyMap<string, { readonly message: string; readon
   ]
 ])
 
-/** Keys of providers that took a length of time in words, by plug-in: today's take whole seconds or milliseconds. */
-export const secondsKeys: ReadonlyMap<
-  string,
-  ReadonlyMap<string, { readonly key: string; readonly millis: boolean }>
-> = new Map([
+/** What became of a provider's key. */
+export type OldKey =
+  /** It has another name; with a unit it was a length of time in words, and is now a whole number of these. */
+  | { readonly to: string; readonly unit?: "seconds" | "milliseconds"; readonly mode?: string }
+  | { readonly message: string; readonly hint: string }
+
+const inSeconds = { to: "max_duration_seconds", unit: "seconds" } as const
+
+/** Keys of earlier releases, by plug-in. The first that fits the section's `mode` counts. */
+export const oldPluginKeys: ReadonlyMap<string, ReadonlyArray<readonly [key: string, OldKey]>> = new Map([
   [
     "aws",
-    new Map([
-      ["max_duration", { key: "max_session_seconds", millis: false }],
-      ["max_session", { key: "max_session_seconds", millis: false }]
-    ])
+    [
+      ["max_duration", { to: "max_duration_seconds", unit: "seconds", mode: "identity_center" }],
+      ["max_duration", { to: "max_session_seconds", unit: "seconds" }],
+      ["max_session", { to: "max_session_seconds", unit: "seconds" }],
+      ["identity_center_instance_arn", { to: "instance_arn" }],
+      ["identity_center_store_id", { to: "identity_store_id" }]
+    ]
+  ],
+  [
+    "azure",
+    [
+      ["max_duration", inSeconds],
+      [
+        "credentials_source",
+        { message: "the daemon's identity is chosen by `credentials`", hint: "see docs/guides/providers/azure.md" }
+      ],
+      [
+        "default_subscription_id",
+        { message: "there is no default subscription", hint: "list what may be asked for in `scopes`" }
+      ]
+    ]
+  ],
+  [
+    "gcp",
+    [
+      ["max_duration", inSeconds],
+      [
+        "credentials_source",
+        { message: "the daemon's identity is chosen by `credentials`", hint: "see docs/guides/providers/gcp.md" }
+      ],
+      [
+        "organization_id",
+        { message: "there is no default organisation", hint: "list what may be asked for in `resources`" }
+      ]
+    ]
+  ],
+  [
+    "kubernetes",
+    [
+      ["max_duration", inSeconds],
+      ["kubeconfig", { message: "there may be several clusters", hint: "clusters: { NAME: { kubeconfig: PATH } }" }]
+    ]
   ],
   [
     "mock",
-    new Map([
-      ["max_duration", { key: "max_duration_seconds", millis: false }],
-      ["latency", { key: "latency_millis", millis: true }]
-    ])
+    [
+      ["max_duration", inSeconds],
+      ["latency", { to: "latency_millis", unit: "milliseconds" }]
+    ]
   ]
 ])
 

@@ -182,7 +182,12 @@ export interface PathOfKey {
 export const keysIn = (shape: Shape, path: ReadonlyArray<string> = [], nested = false): ReadonlyArray<PathOfKey> => {
   if (shape._tag !== "Keys") return []
   const of = (here: ReadonlyArray<string>, key: KeyShape, within: boolean): ReadonlyArray<PathOfKey> => {
-    if (key.shape._tag === "Keys") return keysIn(key.shape, here, within)
+    if (key.shape._tag === "Keys") {
+      // What a group demands is demanded of those who give the group.
+      return keysIn(key.shape, here, within).map((one) =>
+        key.required ? one : { ...one, key: { ...one.key, required: false } }
+      )
+    }
     if (key.shape._tag === "List") {
       const last = here.at(-1) ?? ""
       const inList = [...here.slice(0, -1), `${last}[]`]

@@ -304,6 +304,36 @@ describe("keys of earlier releases", () => {
     ])
   })
 
+  it("of Identity Center have their new names", async () => {
+    const people = {
+      mode: "identity_center",
+      accounts: ["123456789012"],
+      permission_sets: ["Read*"],
+      identity_center_instance_arn: "arn:aws:sso:::instance/ssoins-0123456789abcdef",
+      identity_center_store_id: "d-1234567890",
+      max_duration: "1h"
+    }
+    expect(await shown({ aws: people })).toMatchObject({
+      aws: {
+        instance_arn: people.identity_center_instance_arn,
+        identity_store_id: people.identity_center_store_id,
+        max_duration_seconds: 3600
+      }
+    })
+  })
+
+  it("that nothing stands for any more are refused with what to do", async () => {
+    const issues = await issuesOf({
+      azure: { tenant_id: "x", default_subscription_id: "y" },
+      kubernetes: { kubeconfig: "/kube/config" },
+      "gcp-lab": { plugin: "gcp", config: { organization_id: "1" } }
+    })
+    const hints = new Map(issues.map(({ hint, path }) => [path, hint]))
+    expect(hints.get("providers.azure.default_subscription_id")).toContain("`scopes`")
+    expect(hints.get("providers.kubernetes.kubeconfig")).toContain("clusters:")
+    expect(hints.get("providers.gcp-lab.config.organization_id")).toContain("`resources`")
+  })
+
   it("are bounded as the new ones are", async () => {
     expect((await issuesOf(aws({ max_duration: "1m" }))).map(({ path }) => path)).toEqual([
       "providers.aws.max_session_seconds"
