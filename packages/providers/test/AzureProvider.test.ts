@@ -314,6 +314,19 @@ describe("strangers", () => {
     })
   )
 
+  it.live("who put a condition on it keep it there", () =>
+    Effect.gen(function* () {
+      const { desk, wire } = yield* world()
+      const condition = "@Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'ledger'"
+      yield* desk.grant(1)
+      wire.describe(only(wire).name, only(wire).description, condition)
+      yield* desk.grant(2)
+      yield* desk.end(1)
+      assert.deepStrictEqual([only(wire).condition, only(wire).conditionVersion], [condition, "2.0"])
+      assert.deepStrictEqual(living(wire), [idOf(2)])
+    })
+  )
+
   it.live("who delete it are seen, and what they took away is not made again by an end", () =>
     Effect.gen(function* () {
       const { desk, provider, wire } = yield* world()

@@ -37,17 +37,16 @@ const rightOf = (assignment: RoleAssignment): Right.Right | null =>
     principalType: assignment.principalType ?? null
   })
 
-/** What Azure keeps of an assignment when its description is written again. */
+/** What of an assignment others may have written, and is written again with its description. */
+const kept = ["condition", "conditionVersion", "delegatedManagedIdentityResourceId"] as const
+
+/** Azure answers null for what is not there, and is sent nothing for it. */
 const parametersOf = (right: Right.Right, marks: Mark.Marks, before: RoleAssignment | null) => ({
   roleDefinitionId: right.roleDefinitionId,
   principalId: right.principalId,
   principalType: right.principalType,
   description: Mark.write(marks),
-  ...(before?.condition === undefined ? {} : { condition: before.condition }),
-  ...(before?.conditionVersion === undefined ? {} : { conditionVersion: before.conditionVersion }),
-  ...(before?.delegatedManagedIdentityResourceId === undefined
-    ? {}
-    : { delegatedManagedIdentityResourceId: before.delegatedManagedIdentityResourceId })
+  ...Object.fromEntries(kept.flatMap((field) => (typeof before?.[field] === "string" ? [[field, before[field]]] : [])))
 })
 
 export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>): Keeper => {

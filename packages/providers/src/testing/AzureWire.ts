@@ -72,8 +72,8 @@ export interface AzureWire extends WireServer.WireServer {
   readonly exchanges: () => ReadonlyArray<Exchange>
   /** Somebody assigns a role, by role assignment. Gives its name. */
   readonly assign: (by: Stranger) => string
-  /** Somebody writes another description on an assignment. */
-  readonly describe: (name: string, description: string | null) => void
+  /** Somebody writes another description, or another condition, on an assignment. */
+  readonly describe: (name: string, description: string | null, condition?: string) => void
   /** Somebody removes an assignment. */
   readonly unassign: (name: string) => void
   readonly lock: (scope: string) => void
@@ -381,7 +381,12 @@ export const start = async (options: WireOptions): Promise<AzureWire> => {
       })
       return schedule.name
     },
-    describe: (name, description) => world.assignments.set(name, { ...held(name), description }),
+    describe: (name, description, condition) =>
+      world.assignments.set(name, {
+        ...held(name),
+        description,
+        ...(condition === undefined ? {} : { condition, conditionVersion: "2.0" })
+      }),
     unassign: (name) => world.assignments.remove(held(name).name),
     lock: (scope) => {
       locked.add(scope.toLowerCase())
