@@ -85,10 +85,14 @@ export const make = ({ identities, now, roles, sessions }: World) => {
       account: role.account,
       userid: session.userid,
       session,
-      may: (action) => {
+      may: (action, resources) => {
         const refused = roles.isDenied(role, session, action)
         roles.settle(role)
-        return !refused && named(role.spec.actions ?? ["*"], action)
+        const { allowed, spec } = role
+        if (refused) return false
+        return allowed === null
+          ? named(spec.actions ?? ["*"], action)
+          : resources.every((resource) => WirePolicy.allows(allowed, action, resource))
       }
     }
   }

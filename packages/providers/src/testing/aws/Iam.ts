@@ -74,6 +74,25 @@ export const make = (roles: Roles) => {
         roles.deletePolicy(role, policyName(form))
         return null
       }
+      case "iam:SimulatePrincipalPolicy": {
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+        const source = form.get("PolicySourceArn") ?? ""
+        if (!caller.may(operation, [source])) throw denied(caller.arn, `${operation} on resource: ${source}`)
+        // Here only the caller's own policies are known.
+        if (source !== caller.arn) throw new Refusal("NoSuchEntity", 404, `The entity ${source} cannot be found.`)
+        const action = form.get("ActionNames.member.1") ?? ""
+        const resource = form.get("ResourceArns.member.1") ?? "*"
+        return {
+          EvaluationResults: [
+            {
+              EvalActionName: action,
+              EvalResourceName: resource,
+              EvalDecision: caller.may(action, [resource]) ? "allowed" : "implicitDeny"
+            }
+          ],
+          IsTruncated: "false"
+        }
+      }
       case "iam:ListRolePolicies":
         return { PolicyNames: [...roleFor(operation, form, caller).policies.keys()], IsTruncated: "false" }
       default:

@@ -21,6 +21,8 @@ export interface WireRole {
   readonly trustActions?: ReadonlyArray<string>
   /** What its sessions may do; default everything that this server can do. */
   readonly actions?: ReadonlyArray<string>
+  /** In place of `actions`: a policy as JSON, evaluated with resources. */
+  readonly policy?: string
 }
 
 /** A session as the server issued it, without its secrets. */
@@ -43,6 +45,8 @@ export interface Role {
   readonly roleId: string
   readonly name: string
   readonly account: string
+  /** What `spec.policy` says. */
+  readonly allowed: WirePolicy.Policy | null
   readonly policies: Map<string, { readonly document: string; readonly parsed: WirePolicy.Policy }>
   /** What is evaluated; runs behind `policies` by the lag. */
   effective: ReadonlyArray<WirePolicy.Policy>
@@ -87,6 +91,7 @@ export const make = (specs: ReadonlyArray<WireRole>): Roles => {
       const { account, name } = partsOf(spec.arn)
       const role: Role = {
         spec,
+        allowed: spec.policy === undefined ? null : WirePolicy.parseIdentity(spec.policy),
         roleId: idOf("AROA"),
         name,
         account,
