@@ -21,7 +21,7 @@ describe.concurrent("the report of the providers", () => {
       0,
       expect.stringMatching(/^providers: 1 providers, \d+ sentences, 0 violated$/u)
     ])
-    expect(lines.at(-2)).toBe("faults: 12 injected, 0 orphaned, 0 lost")
+    expect(lines.at(-2)).toBe("faults: 15 injected, 0 orphaned, 0 lost")
     for (const sentence of ProviderContract.names) {
       const row = lines.find((line) => line.startsWith(`${sentence}  `)) ?? "no row"
       expect(row.slice(sentence.length).trim().split(/ +/u)).toEqual(
@@ -42,7 +42,7 @@ describe.concurrent("the report of the providers", () => {
     )
     expect(code).toBe(1)
     expect(lines.at(-1)).toMatch(/^providers: 1 providers, \d+ sentences, [1-9]\d* violated$/u)
-    expect(lines.at(-2)).toMatch(/^faults: 60 injected, [1-9]\d* orphaned, \d+ lost$/u)
+    expect(lines.at(-2)).toMatch(/^faults: 75 injected, [1-9]\d* orphaned, \d+ lost$/u)
     expect(lines.some((line) => line.startsWith("XX  mock in memory: an ending is confirmed"))).toBe(true)
   })
 

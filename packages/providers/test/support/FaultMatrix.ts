@@ -5,7 +5,7 @@
  * 1. The play: two grants of one right to one person and one of another; the first is given back early, the third is
  *    extended, the others end at their time, the extension is given back; and the platform is compared in between.
  * 2. A run without faults counts the external calls. Every further run fails one of them: before it took effect
- *    (`unavailable`, `throttle`, `deny`) or after it did (`loseAnswer`).
+ *    (`unavailable`, `throttle`, `conflict`, `deny`) or after it did (`loseAnswer`).
  * 3. Whenever the engine has come to rest, the platform's truth is held against the store:
  *    `orphaned`: alive at the platform, and not ACTIVE here; `lost`: ACTIVE here without a right, not at rest at all,
  *    or without the entries that a request must have. Before reconciliation first looks, and after.
@@ -47,8 +47,8 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import type { Lane } from "./Lane.ts"
 
-/** Ways in which a call fails. `loseAnswer` comes after its effect, the others before it. */
-export const kinds = ["unavailable", "throttle", "deny", "loseAnswer"] as const
+/** Ways in which a call fails. `loseAnswer` comes after its effect, the others before it; `conflict` is a stranger's edit. */
+export const kinds = ["unavailable", "throttle", "conflict", "deny", "loseAnswer"] as const
 export type Kind = (typeof kinds)[number]
 
 export interface Injection {
@@ -88,13 +88,21 @@ const failingWire = ({ fixture, wire }: Effect.Success<Lane["make"]>, injection:
   }
 }
 
+const reasonOf: Readonly<Record<Kind, Provider.ProviderReason>> = {
+  unavailable: "ProviderUnavailable",
+  throttle: "ProviderThrottled",
+  conflict: "ProviderConflict",
+  deny: "ProviderDenied",
+  loseAnswer: "ProviderUnavailable"
+}
+
 /** A provider that fails at the n-th call of any of its methods, as a platform would fail it. */
 const failingMethods = (provider: Provider.Provider, injection: Injection | null): Failing => {
   const called: Array<string> = []
   const fail = (kind: Kind): Provider.ProviderError =>
     new Provider.ProviderError({
       provider: provider.name,
-      reason: kind === "deny" ? "ProviderDenied" : kind === "throttle" ? "ProviderThrottled" : "ProviderUnavailable",
+      reason: reasonOf[kind],
       retryable: kind !== "deny",
       effect: kind === "loseAnswer" ? "unknown" : "none",
       message: "it was made to fail",
@@ -431,6 +439,9 @@ export const matrix = Effect.fnUntraced(function* (lane: Lane, { mutate, sample 
     )
   } satisfies Matrix
 })
+
+/** Fewer over all lanes means that the play no longer reaches what it should. */
+export const leastInjected = 1500
 
 /** `faults: F injected, O orphaned, L lost`. */
 export const totalOf = (matrices: ReadonlyArray<Matrix>): string => {

@@ -5,14 +5,14 @@
  *   --sample N       so many faults of each kind for a lane, spread over its play (all of them without it)
  *   --broken NAME    around each provider one that is wrong on purpose (`BrokenProviders.ts`): shows that it is seen
  *
- * Exit code 1 when a sentence is violated, a fault left something, or there was nothing to look at.
+ * Exit code 1 when a sentence is violated, a fault left something, or fewer faults were injected than there must be.
  */
 import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
 import { allLanes } from "./AllLanes.ts"
 import { broken, isBroken } from "./BrokenProviders.ts"
 import * as ContractTable from "./ContractTable.ts"
-import { matrix, type Matrix, totalOf, whyNotPlayed } from "./FaultMatrix.ts"
+import { leastInjected, matrix, type Matrix, totalOf, whyNotPlayed } from "./FaultMatrix.ts"
 
 const { values } = parseArgs({
   options: {
@@ -65,5 +65,8 @@ const sentences = ContractTable.heldOrViolated(columns)
 say("")
 say(totalOf(matrices))
 say(`providers: ${names.size} providers, ${sentences} sentences, ${violated} violated`)
-const left = matrices.reduce((sum, one) => sum + one.orphaned + one.lost, 0)
-process.exitCode = violated === 0 && left === 0 && sentences > 0 ? 0 : 1
+const sum = (of: (one: Matrix) => number) => matrices.reduce((total, one) => total + of(one), 0)
+const left = sum((one) => one.orphaned + one.lost)
+const whole = values.lanes === undefined && sample === undefined
+const enough = sum((one) => one.injected) >= (whole ? leastInjected : 1)
+process.exitCode = violated === 0 && left === 0 && sentences > 0 && enough ? 0 : 1
