@@ -1,8 +1,9 @@
 /** The section `providers.kubernetes`: what is refused, with the key at fault, and what is read at the start. */
+import { loadYaml } from "@kubernetes/client-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ProviderPlugin } from "@jitsudo/core"
 import { KubernetesConfig, make, plugin } from "@jitsudo/providers/kubernetes"
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -168,5 +169,18 @@ describe("the configuration", () => {
         }
       })
     )
+  )
+
+  it.effect("is sound wherever the guide shows one", () =>
+    Effect.gen(function* () {
+      const guide = readFileSync(new URL("../../../docs/guides/providers/kubernetes.md", import.meta.url), "utf8")
+      const shown = [...guide.matchAll(/^```yaml\n(providers:\n[^]*?)^```/gmu)].map(([, yaml = ""]) => {
+        const section: { providers: { kubernetes: object } } = loadYaml(yaml)
+        return section.providers.kubernetes
+      })
+      assert.lengthOf(shown, 2)
+      // Everything is in order until the daemon looks for the pod that it runs in.
+      for (const section of shown) assert.strictEqual(yield* refused(section), "clusters.prod.in_cluster")
+    })
   )
 })
