@@ -26,6 +26,16 @@ export interface AssumeRoleCalls {
   ) => Effect.Effect<"put" | "quota", Provider.ProviderError>
   /** A role's longest session, in seconds. */
   readonly maxSessionSeconds: (roleArn: string, account: string) => Effect.Effect<number, Provider.ProviderError>
+  /** Who the daemon is; AWS denies nobody to ask. */
+  readonly callerIdentity: Effect.Effect<{ readonly arn: string; readonly account: string }, Provider.ProviderError>
+  /** Signs in as the revoker role of an account; nothing where the account needs none. */
+  readonly revoker: (account: string) => Effect.Effect<void, Provider.ProviderError>
+  /** Whether this identity's policies allow it, as IAM's simulation says. */
+  readonly simulated: (
+    principalArn: string,
+    action: string,
+    resourceArn: string
+  ) => Effect.Effect<boolean, Provider.ProviderError>
 }
 
 /** Left of a revoker session before it is renewed. */
@@ -150,6 +160,28 @@ export const make = (
         ),
         // AWS leaves it out where it is the default of an hour.
         ({ Role: role }) => role?.MaxSessionDuration ?? 3600
+      ),
+    callerIdentity: Effect.map(
+      call({ action: "sts:GetCallerIdentity", on: "itself" }, (abortSignal) =>
+        sts.send(new sdk.sts.GetCallerIdentityCommand({}), { abortSignal })
+      ),
+      ({ Account: account = "", Arn: arn = "" }) => ({ account, arn })
+    ),
+    revoker: (account) => Effect.asVoid(iamIn(account)),
+    simulated: (principalArn, action, resourceArn) =>
+      Effect.map(
+        call({ action: "iam:SimulatePrincipalPolicy", on: principalArn }, (abortSignal) =>
+          home.send(
+            new sdk.iam.SimulatePrincipalPolicyCommand({
+              PolicySourceArn: principalArn,
+              ActionNames: [action],
+              ResourceArns: [resourceArn]
+            }),
+            { abortSignal }
+          )
+        ),
+        ({ EvaluationResults: results = [] }) =>
+          results.length > 0 && results.every(({ EvalDecision: decision }) => decision === "allowed")
       )
   }
 }

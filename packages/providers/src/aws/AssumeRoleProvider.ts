@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { AssumeRoleCalls } from "./AssumeRoleCalls.ts"
 import type { AssumeRoleConfig } from "./AssumeRoleConfig.ts"
+import * as AssumeRoleDiagnosis from "./AssumeRoleDiagnosis.ts"
 import * as RevocationPolicy from "./RevocationPolicy.ts"
 import * as RoleArn from "./RoleArn.ts"
 import * as SessionTags from "./SessionTags.ts"
@@ -277,6 +278,7 @@ export const fromCalls = (config: AssumeRoleConfig, calls: AssumeRoleCalls): Pro
     end,
     resourceKey: arnOf,
     inspect: (request) => Effect.succeed(request.now >= request.notAfter ? "ended" : "unknown"),
-    list: () => Effect.succeed([])
+    list: () => Effect.succeed([]),
+    diagnose: AssumeRoleDiagnosis.make(config, calls)
   }
 }

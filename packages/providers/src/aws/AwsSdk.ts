@@ -11,8 +11,11 @@ import * as Effect from "effect/Effect"
 
 /** For the mode `sts_assume_role`. */
 export interface RolesSdk {
-  readonly sts: Pick<typeof Sts, "STSClient" | "AssumeRoleCommand">
-  readonly iam: Pick<typeof Iam, "IAMClient" | "PutRolePolicyCommand" | "GetRoleCommand">
+  readonly sts: Pick<typeof Sts, "STSClient" | "AssumeRoleCommand" | "GetCallerIdentityCommand">
+  readonly iam: Pick<
+    typeof Iam,
+    "IAMClient" | "PutRolePolicyCommand" | "GetRoleCommand" | "SimulatePrincipalPolicyCommand"
+  >
 }
 
 /** For the mode `identity_center`. */

@@ -27,6 +27,7 @@ import * as AssignmentOperations from "./AssignmentOperations.ts"
 import type { IdentityCenterCalls, Place } from "./IdentityCenterCalls.ts"
 import { type IdentityCenterConfig, isPermissionSetName } from "./IdentityCenterConfig.ts"
 import * as IdentityCenterUser from "./IdentityCenterUser.ts"
+import * as IdentityCenterDiagnosis from "./IdentityCenterDiagnosis.ts"
 import * as PermissionSets from "./PermissionSets.ts"
 import * as RoleArn from "./RoleArn.ts"
 
@@ -367,6 +368,7 @@ export const fromCalls = (
     resourceKey: ({ resourceScope, role }, grantee) =>
       `${resourceScope}/${role}/${IdentityCenterUser.keyOf(config, grantee)}`,
     inspect,
-    list: () => Effect.succeed([])
+    list: () => Effect.succeed([]),
+    diagnose: IdentityCenterDiagnosis.make(config, calls)
   }
 }

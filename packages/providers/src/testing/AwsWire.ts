@@ -10,7 +10,7 @@
  *    (`WireServer.ts`).
  *
  * Operations: sts AssumeRole, GetCallerIdentity; iam GetRole, ListRoles, PutRolePolicy, GetRolePolicy, DeleteRolePolicy,
- * ListRolePolicies; sso CreateAccountAssignment, DeleteAccountAssignment, the statuses of both, ListAccountAssignments,
+ * ListRolePolicies, SimulatePrincipalPolicy; sso CreateAccountAssignment, DeleteAccountAssignment, the statuses of both, ListAccountAssignments,
  * ListPermissionSets, DescribePermissionSet; identitystore GetUserId. It listens on the loopback interface only and holds no real secret.
  */
 import { randomUUID } from "node:crypto"
