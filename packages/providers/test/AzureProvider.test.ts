@@ -103,7 +103,7 @@ const world = (
   })
 
 const withPim = (pim: Partial<AzureWire.Pim> = {}, fields: object = {}) =>
-  world({ pim: true, ...fields }, leastPrivilegeWithPim, {}, { pim })
+  world({ pim: true, ...fields }, leastPrivilegeWithPim, {}, { pim: { keepsFiveMinutes: false, ...pim } })
 
 const living = (wire: AzureWire.AzureWire): ReadonlyArray<string> =>
   liveRights(wire)
@@ -957,7 +957,7 @@ describe("what is said of it", () => {
       ] as const) {
         const { earlyRevocation, listing, inspection, minDurationSeconds, nativeExpiry } = provider.capabilities
         assert.deepStrictEqual([nativeExpiry, minDurationSeconds, listing, inspection], [native, least, true, true])
-        assert.strictEqual(earlyRevocation.withinSeconds, 600)
+        assert.strictEqual(earlyRevocation.withinSeconds, native ? 900 : 600)
         assert.include(earlyRevocation.note, "ten minutes")
       }
     })

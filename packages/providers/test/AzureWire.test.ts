@@ -322,7 +322,7 @@ describe("PIM", () => {
 
   it.live("accepts nothing without a licence, and may fail what it accepted", () =>
     Effect.gen(function* () {
-      const { say, wire } = yield* world(everything, {}, { pim: { licensed: false } })
+      const { say, wire } = yield* world(everything, {}, { pim: { licensed: false, keepsFiveMinutes: false } })
       const [first = "", second = ""] = names
       const properties = { ...asking, requestType: "AdminAssign", scheduleInfo: inSeconds(wire, 3600) }
       const put = (named: string) => codeOf(say.call("arm", "PUT", say.schedule(named), { properties }))

@@ -46,9 +46,9 @@ const capabilitiesOf = (config: AzureConfig): Provider.Capabilities => ({
   nativeExpiry: config.pim,
   earlyRevocation: {
     supported: true,
-    withinSeconds: propagationSeconds,
+    withinSeconds: propagationSeconds + (config.pim ? AzureError.shortestPimSeconds : 0),
     note: config.pim
-      ? "The role is refused within ten minutes of its removal, which PIM may put off until it was active for five minutes; until then, and in services that cache decisions until their tokens end, what was begun goes on."
+      ? "The role is refused within ten minutes of its removal, which PIM puts off until it was active for five minutes; until then, and in services that cache decisions until their tokens end, what was begun goes on."
       : "The role is refused within ten minutes of its removal; until then, and in services that cache decisions until their tokens end, what was begun goes on."
   },
   listing: true,

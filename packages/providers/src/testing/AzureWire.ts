@@ -155,7 +155,7 @@ export const start = async (options: WireOptions): Promise<AzureWire> => {
   let pim: World.Pim = {
     licensed: true,
     longestSeconds: 86_400 * 180,
-    keepsFiveMinutes: false,
+    keepsFiveMinutes: true,
     pendingCalls: 1,
     nextFails: null,
     ...options.pim

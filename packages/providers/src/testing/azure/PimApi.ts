@@ -8,8 +8,9 @@
  * 2. An assignment that exists is 400 `RoleAssignmentExists`, one that does not, to an update or a removal,
  *    `RoleAssignmentDoesNotExist`; a request while another is under way `PendingRoleAssignmentRequest`
  *    (https://learn.microsoft.com/graph/api/governanceroleassignmentrequest-post, error codes).
- * 3. Ends outside of the role's settings are `RoleAssignmentRequestPolicyValidationFailed` with `ExpirationRule`; an
- *    active assignment lasts five minutes at least.
+ * 3. Ends outside of the role's settings are `RoleAssignmentRequestPolicyValidationFailed` with `ExpirationRule`. An
+ *    assignment is for five minutes at least, and cannot be removed in its first five
+ *    (https://learn.microsoft.com/entra/id-governance/privileged-identity-management/pim-resource-roles-assign-roles).
  * 4. Without a licence nothing is accepted (`AadPremiumLicenseRequired`).
  */
 import { Refusal } from "./Refusal.ts"
@@ -137,7 +138,7 @@ const put = (world: World.World, caller: WireClient, scope: string, name: string
   if (!pim.licensed) {
     throw new Refusal(400, "AadPremiumLicenseRequired", "The tenant needs to have Microsoft Entra ID P2.")
   }
-  const asked = World.assignable(world, caller, scope, properties)
+  const asked = World.assignable(world, scope, properties)
   const { justification, requestType, scheduleInfo, ticketInfo } = properties
   if (world.requests.get(name) !== undefined) throw new Refusal(409, "Conflict", "The request name is in use.")
   const now = world.now()

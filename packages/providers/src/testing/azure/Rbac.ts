@@ -70,7 +70,8 @@ const put = (world: World.World, caller: WireClient, scope: string, name: string
     "conditionVersion",
     "delegatedManagedIdentityResourceId"
   ])
-  const asked = World.assignable(world, caller, scope, properties)
+  const asked = World.assignable(world, scope, properties)
+  World.delegated(caller, asked.roleId, asked.principalType, "write", scope)
   const more = {
     description: text(properties["description"], "description"),
     condition: text(properties["condition"], "condition"),

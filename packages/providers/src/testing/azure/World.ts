@@ -86,7 +86,7 @@ export interface Pim {
   readonly licensed: boolean
   /** The longest active assignment that the roles' settings allow. */
   readonly longestSeconds: number
-  /** Whether it refuses to remove what was active for less than five minutes. */
+  /** Whether it refuses to remove what was active for less than five minutes, as Azure does. */
   readonly keepsFiveMinutes: boolean
   /** Further calls before a request's status says that it was carried out. */
   readonly pendingCalls: number
@@ -123,10 +123,9 @@ export const existing = (
         isAlive(one, world.now()) && one.scope === scope && one.roleId === roleId && one.principalId === principalId
     )
 
-/** A role, a principal and a scope as they were sent, found to exist and to be the caller's to assign. */
+/** A role, a principal and a scope as they were sent, found to exist. */
 export const assignable = (
   world: World,
-  caller: WireClient,
   scope: string,
   properties: Readonly<Record<string, unknown>>
 ): Pick<Assigned, "scope" | "roleId" | "principalId" | "principalType"> => {
@@ -153,7 +152,6 @@ export const assignable = (
   if (principalType !== undefined && principalType !== principal.type) {
     throw new Refusal(400, "UnmatchedPrincipalType", `The PrincipalId '${principalId}' has type '${principal.type}'.`)
   }
-  delegated(caller, roleId, principal.type, "write", scope)
   return { scope, roleId, principalId: principal.id, principalType: principal.type }
 }
 
