@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { AzureConfig, make, plugin } from "@jitsudo/providers/azure"
 import * as Effect from "effect/Effect"
+import * as Yaml from "effect/encoding/Yaml"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { endpointsOf } from "../src/azure/AzureConfig.ts"
@@ -128,6 +129,26 @@ describe("the configuration of azure", () => {
       assert.include(failure.message, "Unexpected token")
     })
   )
+})
+
+describe("the guide", () => {
+  const guide = readFileSync(join(import.meta.dirname, "../../../docs/guides/providers/azure.md"), "utf8")
+
+  it.effect("has a configuration that the daemon takes", () =>
+    Effect.gen(function* () {
+      const [, example = ""] = /```yaml\n(providers:\n {2}azure:\n[^]*?)```/u.exec(guide) ?? []
+      const Document = Schema.Struct({ providers: Schema.Struct({ azure: AzureConfig }) })
+      const { providers } = Schema.decodeUnknownSync(Document)(Yaml.parse(example), { onExcessProperty: "error" })
+      const provider = yield* make(providers.azure)
+      assert.isTrue(provider.capabilities.nativeExpiry)
+    })
+  )
+
+  it("names every reason that the provider gives", () => {
+    const reasons = ["InvalidRole", "InvalidScope", "RoleNotFound", "PrincipalNotFound", "DurationOutOfRange"]
+    const more = ["ProviderDenied", "ProviderConflict", "ProviderThrottled", "ProviderUnavailable", "QuotaExceeded"]
+    for (const reason of [...reasons, ...more]) assert.include(guide.slice(guide.indexOf("## 7.")), reason)
+  })
 })
 
 describe("the daemon's own identity", () => {

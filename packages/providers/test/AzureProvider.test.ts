@@ -2,6 +2,8 @@
  * The provider `azure` over the official SDKs against the wire server: what becomes of overlapping grants, of what
  * somebody has without jitsudo, of strangers' edits and lost answers, and which permissions that takes.
  */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { type Provider, Time } from "@jitsudo/core"
 import { Mark } from "@jitsudo/providers/azure"
@@ -878,6 +880,27 @@ describe("trouble", () => {
 })
 
 describe("permissions", () => {
+  const guide = (file: string): string =>
+    readFileSync(join(import.meta.dirname, "../../../docs/guides/providers", file), "utf8")
+
+  /** The actions of a role document of the guide. */
+  const actionsOf = (file: string): ReadonlyArray<string> => {
+    const { Actions }: { readonly Actions: ReadonlyArray<string> } = JSON.parse(guide(file))
+    return Actions
+  }
+
+  /** What the guide's condition lists: for writing, and the same for deleting. */
+  const delegation = () => {
+    const [write = [], remove] = ["@Request", "@Resource"].map((whose) =>
+      [...guide("azure-granter-condition.txt").matchAll(/(@\w+)\[[^\]]+\] \w+:\w+ \{([^}]*)\}/gu)]
+        .filter(([, found]) => found === whose)
+        .map(([, , list = ""]) => list.split(",").map((one) => one.trim().replaceAll("'", "")))
+    )
+    assert.deepStrictEqual(write, remove)
+    const [ids = [], principalTypes = []] = write
+    return { roles: ids, principalTypes }
+  }
+
   /** Everything that the provider ever does. */
   const tour = ({ desk, provider }: { desk: ReturnType<typeof deskOf>; provider: Provider.Provider }) =>
     Effect.gen(function* () {
@@ -889,12 +912,14 @@ describe("permissions", () => {
       yield* desk.end(2)
     })
 
-  for (const [name, fields, actions] of [
-    ["plain", {}, leastPrivilege],
-    ["PIM", { pim: true }, leastPrivilegeWithPim]
+  for (const [name, fields, file] of [
+    ["plain", {}, "azure-granter-role.json"],
+    ["PIM", { pim: true }, "azure-pim-role.json"]
   ] as const) {
     it.live(`with ${name}: exactly those of the guide are enough, and each of them is needed`, () =>
       Effect.gen(function* () {
+        const actions = actionsOf(file)
+        assert.lengthOf(actions, 4)
         yield* Effect.flatMap(world(fields, actions), tour)
         for (const missing of actions) {
           const failure = yield* Effect.flip(
@@ -914,10 +939,11 @@ describe("permissions", () => {
     )
   }
 
-  it.live("a condition on the daemon's own role keeps it from roles that it may not assign", () =>
+  it.live("the condition of the guide keeps the daemon from roles that it may not assign", () =>
     Effect.gen(function* () {
-      const delegation = { roles: [roles.reader.id], principalTypes: ["User"] }
-      const { desk, wire } = yield* world({ roles: ["Reader", "Owner"] }, leastPrivilege, { delegation })
+      const listed = delegation()
+      assert.deepStrictEqual(listed, { roles: [roles.reader.id, roles.contributor.id], principalTypes: ["User"] })
+      const { desk, wire } = yield* world({ roles: ["Reader", "Owner"] }, leastPrivilege, { delegation: listed })
       yield* desk.grant(1)
       const failure = yield* Effect.flip(desk.grant(2, { canonical: { ...canonical, role: "Owner" } }))
       assert.deepStrictEqual([failure.reason, failure.effect], ["ProviderDenied", "none"])
