@@ -185,6 +185,20 @@ describe("a rule for members of gcp", () => {
         { email: "carol@example.org", member: account.replace("{local}", "alice") },
         { email_domain: "example.com", member: account }
       ]
+    ],
+    [
+      "could give two people",
+      [
+        { issuer: "https://issuer.test", member: "user:{email}" },
+        { email_domain: "corp.example", member: "user:{local}@example.com" }
+      ]
+    ],
+    [
+      "could give two people",
+      ["https://one.test", "https://two.test"].map((issuer) => ({
+        issuer,
+        member: "principal://iam.googleapis.com/locations/global/workforcePools/p/subject/{subject}"
+      }))
     ]
   ] as const)("is refused: %s", (why, rules) => {
     assert.include(MemberRule.whyNotRules(rules) ?? "", why)
@@ -195,7 +209,10 @@ describe("a rule for members of gcp", () => {
       { email: "alice.smith@example.com", member: "serviceAccount:jit-asmith@jitsudo-home.iam.gserviceaccount.com" },
       { email: "ci@example.com", member: "user:ci@example.com" },
       { email_domain: "example.com", member: "user:{email}" },
-      { email_domain: "example.org", member: "user:{email}" }
+      { email_domain: "example.org", member: "user:{email}" },
+      { issuer: "https://issuer.test", member: "user:{email}" },
+      { issuer: "https://one.test", email_domain: "example.net", member: account.replace("home", "net") },
+      { issuer: "https://two.test", email_domain: "example.net", member: account.replace("home", "net") }
     ]
     assert.isNull(MemberRule.whyNotRules(rules))
   })

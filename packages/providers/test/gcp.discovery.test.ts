@@ -8,6 +8,7 @@ import { Time } from "@jitsudo/core"
 import { GcpWire } from "@jitsudo/providers/testing"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import {
   alice,
   custom,
@@ -190,4 +191,25 @@ it.each([
   const { faults } = judged({ operation: "x", method: "POST", target, body })
   assert.strictEqual(faults.length, 1)
   assert.include(faults[0] ?? "", fault)
+})
+
+it("the SDK knows every field of a policy's bindings, so that writing back what was read loses nothing", () => {
+  interface Node {
+    readonly fields?: Readonly<Record<string, unknown>>
+    readonly nested?: Readonly<Record<string, Node>>
+  }
+  const file = createRequire(import.meta.url).resolve("@google-cloud/resource-manager/build/protos/protos.json")
+  const root: Node = JSON.parse(readFileSync(file, "utf8"))
+  const fieldsOf = (...path: ReadonlyArray<string>): ReadonlyArray<string> =>
+    Object.keys(path.reduce<Node | undefined>((node, name) => node?.nested?.[name], root)?.fields ?? {})
+  const schemas = documents["cloudresourcemanager.v3"]?.schemas ?? {}
+  for (const [schema, path] of [
+    ["Policy", ["google", "iam", "v1", "Policy"]],
+    ["Binding", ["google", "iam", "v1", "Binding"]],
+    ["Expr", ["google", "type", "Expr"]]
+  ] as const) {
+    const known = Object.keys(schemas[schema] ?? {})
+    assert.isAbove(known.length, 2)
+    assert.includeMembers([...fieldsOf(...path)], known)
+  }
 })

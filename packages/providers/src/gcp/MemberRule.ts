@@ -100,8 +100,17 @@ const mayCollide = (one: MemberRule, other: MemberRule): boolean => {
   if (b.isFixed) return mayCollide(other, one)
   // The pattern's own answer for that address is the same person's.
   if (a.isFixed) return b.pattern.test(a.text) && madeOf(other, one.email ?? "") !== a.text
-  return a.behind === b.behind && !(a.text === b.text && one.email_domain === other.email_domain)
+  // A subject is somebody only together with its issuer, an address by itself.
+  if (one.member === other.member) {
+    return one.member.includes("{subject}") ? one.issuer !== other.issuer : !isByAddress(one) && !sameDomain(one, other)
+  }
+  return a.behind === b.behind || a.behind.includes("{") || b.behind.includes("{")
 }
+
+/** The member has the whole address in it, so that no two addresses make one member. */
+const isByAddress = ({ member: template }: MemberRule): boolean => template.includes("{email}")
+
+const sameDomain = (one: MemberRule, other: MemberRule): boolean => one.email_domain === other.email_domain
 
 const whyNotOne = (rule: MemberRule): string | null => {
   const { email, email_domain: domainOnly, issuer, member: template } = rule
