@@ -7,6 +7,9 @@ interface Wire {
   readonly url: string
   /** The daemon's. */
   readonly token: string
+  readonly namespaces: ReadonlyArray<string>
+  readonly roles: ReadonlyArray<string>
+  readonly serviceAccountNamespace: string
 }
 
 interface Kept {
@@ -70,7 +73,8 @@ export const platform: Platform = {
   right: { one: "role binding", several: "role bindings" },
   server: "kubernetes-wire-main.ts",
   placeOf: (line, directory) => {
-    const { token, url }: Wire = JSON.parse(line)
+    const { namespaces, roles, serviceAccountNamespace, token, url }: Wire = JSON.parse(line)
+    const [here = "", there = ""] = namespaces
     const file = join(directory, "kubernetes-token")
     writeFileSync(file, token, { mode: 0o600 })
     return {
@@ -78,17 +82,17 @@ export const platform: Platform = {
       shown: "cluster main",
       section: {
         clusters: { main: { server: url, token_file: file } },
-        namespaces: ["team-*"],
-        roles: ["view", "edit"],
+        namespaces,
+        roles,
         mode: "service_account",
-        service_account_namespace: "jitsudo-sessions"
+        service_account_namespace: serviceAccountNamespace
       },
       daemon: {},
       alice: {},
       asks: {
-        first: { role: "edit", scope: "main/team-a" },
-        second: { role: "edit", scope: "main/team-a" },
-        emergency: { role: "edit", scope: "main/team-b" }
+        first: { role: "edit", scope: `main/${here}` },
+        second: { role: "edit", scope: `main/${here}` },
+        emergency: { role: "edit", scope: `main/${there}` }
       }
     }
   },
