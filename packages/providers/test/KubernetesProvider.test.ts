@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Provider, Time } from "@jitsudo/core"
 import { make, type Options } from "@jitsudo/providers/kubernetes"
 import { hostileTexts, KubernetesWire } from "@jitsudo/providers/testing"
+import { createServer } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -716,9 +717,16 @@ describe("an account of its own", () => {
     Effect.gen(function* () {
       const { wire, provider } = yield* started(accountMode)
       const { reference } = yield* provider.grant(grantOf(wire, 1))
+      yield* provider.grant(grantOf(wire, 2))
       const later = yield* providerOf(wire, userMode)
       yield* later.end(endOf(wire, 1, { reference }))
       assert.isUndefined(wire.get("ServiceAccount", sessions, account(1)))
+      // One that is found by its mark, and that nobody knows more of.
+      const [found] = yield* later.list()
+      assert.isDefined(found)
+      if (found === undefined) return
+      yield* later.end(Provider.endOfTagged(found, endOf(wire, 2)))
+      assert.isUndefined(wire.get("ServiceAccount", sessions, account(2)))
       assert.deepStrictEqual(livingIds(wire), [])
     })
   )
@@ -930,6 +938,35 @@ describe("trouble", () => {
         assert.notInclude(said, "it was asked for in a test")
         assert.notMatch(said, /Headers|authorization: /u)
       }
+    })
+  )
+
+  it.live("with an answer that is no API server's confirms nothing; calls share a connection", () =>
+    Effect.gen(function* () {
+      let connections = 0
+      const server = createServer((_request, response) => {
+        response.writeHead(404, { "content-type": "text/html" }).end("<html>no such page</html>")
+      }).on("connection", () => (connections += 1))
+      const url = yield* Effect.acquireRelease(
+        Effect.promise(
+          () =>
+            new Promise<string>((resolve) => {
+              server.listen(0, "127.0.0.1", () => {
+                const address = server.address()
+                resolve(`http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`)
+              })
+            })
+        ),
+        () => Effect.sync(() => server.close().closeAllConnections())
+      )
+      const wire = yield* KubernetesWire.scoped(wireOptions())
+      const provider = yield* providerOf({ url })
+      for (let call = 0; call < 5; call += 1) {
+        const failure = yield* Effect.flip(provider.end(endOf(wire, 1)))
+        assert.deepStrictEqual(told(failure), ["ProviderUnavailable", true, "none"])
+        assert.notInclude(failure.hint, "html")
+      }
+      assert.strictEqual(connections, 1)
     })
   )
 

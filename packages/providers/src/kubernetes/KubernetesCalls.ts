@@ -169,18 +169,31 @@ export const make = (
   }
   const kept = new Map<string, { readonly dispatcher: Dispatcher; readonly since: number }>()
 
-  /** One kept connection per cluster; the one before finishes what it has begun. */
-  const reuse = (cluster: string, context: RequestContext, now: number): void => {
+  /** One kept connection per cluster; gives the one that it took the place of. */
+  const reuse = (cluster: string, context: RequestContext, now: number): Dispatcher | undefined => {
     const fresh = context.getDispatcher()
-    if (fresh === undefined) return
     const before = kept.get(cluster)
+    if (fresh === undefined) return undefined
     if (before !== undefined && now - before.since < renewConnectionMillis) {
       context.setDispatcher(before.dispatcher)
-      return
+      return undefined
     }
     kept.set(cluster, { dispatcher: fresh, since: now })
-    void before?.dispatcher.close()
+    return before?.dispatcher
   }
+
+  /** It finishes what it has begun; nobody waits for that. */
+  const close = (dispatcher: Dispatcher | undefined): Effect.Effect<void> =>
+    dispatcher === undefined
+      ? Effect.void
+      : Effect.asVoid(
+          Effect.forkDetach(
+            Effect.ignore(
+              Effect.tryPromise(() => dispatcher.close()),
+              { log: true }
+            )
+          )
+        )
 
   const clientOf = (cluster: string, doing: KubernetesError.Doing): Call<Apis> => {
     const apis = clients.get(cluster)
@@ -208,13 +221,14 @@ export const make = (
       const apis = yield* clientOf(doing.cluster, doing)
       const now = yield* Clock.currentTimeMillis
       let sent = false
+      let replaced: Dispatcher | undefined
       const optionsFor = (signal: AbortSignal): Options => ({
         middlewareMergeStrategy: "append",
         middleware: [
           {
             pre: (context) => {
               context.setSignal(signal)
-              reuse(doing.cluster, context, now)
+              replaced = reuse(doing.cluster, context, now)
               sent = true
               return new sdk.Observable(Promise.resolve(context))
             },
@@ -234,7 +248,8 @@ export const make = (
         Effect.timeoutOrElse({
           duration: config.timeout_seconds * 1000,
           orElse: () => Effect.fail(KubernetesError.outOfTime(config.timeout_seconds, doing))
-        })
+        }),
+        Effect.ensuring(Effect.suspend(() => close(replaced)))
       )
     })
 

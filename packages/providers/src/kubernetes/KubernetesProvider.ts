@@ -410,12 +410,17 @@ export const fromCalls = (
     const requestId = Mark.requestIn(found)
     if (requestId === null || Target.fromCanonical(canonical) === null) return null
     const whole = { ...canonical, durationSeconds: 0 }
+    // An account in another namespace than today's configuration has: the binding says which.
+    const bound = found.subjects.find(
+      ({ kind, name: of }) => kind === "ServiceAccount" && of === Mark.accountName(requestId)
+    )
+    const home = account?.namespace ?? bound?.namespace ?? null
     return {
       requestId,
       resourceKey: resourceKey(whole, { issuer: "", subject: "", email: null }),
       reference: {
         binding: { uid: found.role === null ? "" : found.uid },
-        serviceAccount: account === null ? null : { namespace: account.namespace ?? "", uid: account.uid }
+        serviceAccount: home === null ? null : { namespace: home, uid: account?.uid ?? "" }
       },
       notAfter: Mark.expiryIn(found),
       installation: Mark.installationIn(found),
