@@ -25,21 +25,50 @@ export const GcpConfig = Schema.Struct({
     Schema.Literal("application_default"),
     Schema.Struct({ service_account_key: file }),
     Schema.Struct({ external_account: file })
-  ]).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("application_default" as const))).pipe(Schema.annotateKey({ description: "Where the daemon's own identity comes from: Application Default Credentials of its environment, a service account's key file, or a file that describes an external account (workload identity federation)." })),
-  resources: Schema.NonEmptyArray(Schema.String).pipe(Schema.annotateKey({ description: "What may be asked for: `projects/ID`, `folders/NUMBER`, `organizations/NUMBER`." })),
-  roles: Schema.NonEmptyArray(Schema.String).pipe(Schema.annotateKey({ description: "Roles that may be asked for: canonical names, `*` for any run of characters (`roles/storage.*`)." })),
-  members: Schema.NonEmptyArray(MemberRules.MemberRule).pipe(Schema.annotateKey({ description: "Whom a grantee is bound as, by the first rule that fits." })),
-  condition_title_prefix: Schema.String.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("jitsudo"))).pipe(Schema.annotateKey({ description: "First part of each condition's title. Installations that share resources may share it." })),
-  max_duration_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 2_592_000 })).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(28_800))
-  ).pipe(Schema.annotateKey({ description: "The longest grant that may be asked for." })),
-  read_roles: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(true))).pipe(Schema.annotateKey({ description: "Look a role up before anybody decides. Custom roles need `iam.roles.get` for it." })),
+  ])
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("application_default" as const)))
+    .pipe(
+      Schema.annotateKey({
+        description:
+          "Where the daemon's own identity comes from: Application Default Credentials of its environment, a service account's key file, or a file that describes an external account (workload identity federation)."
+      })
+    ),
+  resources: Schema.NonEmptyArray(Schema.String).pipe(
+    Schema.annotateKey({
+      description: "What may be asked for: `projects/ID`, `folders/NUMBER`, `organizations/NUMBER`."
+    })
+  ),
+  roles: Schema.NonEmptyArray(Schema.String).pipe(
+    Schema.annotateKey({
+      description: "Roles that may be asked for: canonical names, `*` for any run of characters (`roles/storage.*`)."
+    })
+  ),
+  members: Schema.NonEmptyArray(MemberRules.MemberRule).pipe(
+    Schema.annotateKey({ description: "Whom a grantee is bound as, by the first rule that fits." })
+  ),
+  condition_title_prefix: Schema.String.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("jitsudo"))).pipe(
+    Schema.annotateKey({
+      description: "First part of each condition's title. Installations that share resources may share it."
+    })
+  ),
+  max_duration_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 2_592_000 }))
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(28_800)))
+    .pipe(Schema.annotateKey({ description: "The longest grant that may be asked for." })),
+  read_roles: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(true))).pipe(
+    Schema.annotateKey({
+      description: "Look a role up before anybody decides. Custom roles need `iam.roles.get` for it."
+    })
+  ),
   impersonate: Schema.optionalKey(
     Schema.Struct({
-  max_token_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: longestToken })).pipe(
-        Schema.withDecodingDefaultTypeKey(Effect.succeed(3600))
-      ).pipe(Schema.annotateKey({ description: "Longest token, and so longest grant: 3600, or up to 43200 for accounts that an organisation policy allows it." }))
-,
+      max_token_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: longestToken }))
+        .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(3600)))
+        .pipe(
+          Schema.annotateKey({
+            description:
+              "Longest token, and so longest grant: 3600, or up to 43200 for accounts that an organisation policy allows it."
+          })
+        ),
       /** OAuth scopes of the token. */
       scopes: Schema.NonEmptyArray(Schema.String.check(Schema.isPattern(/^https:\/\/[\w./-]+$/u))).pipe(
         Schema.withDecodingDefaultTypeKey(
@@ -47,16 +76,25 @@ export const GcpConfig = Schema.Struct({
         )
       )
     })
-  ).pipe(Schema.annotateKey({ description: "Grant to a service account of the grantee's own and give the child process an access token of it. Every rule of `members` must then make a service account. Adds `iam.serviceAccounts.getAccessToken` on those accounts." })),
+  ).pipe(
+    Schema.annotateKey({
+      description:
+        "Grant to a service account of the grantee's own and give the child process an access token of it. Every rule of `members` must then make a service account. Adds `iam.serviceAccounts.getAccessToken` on those accounts."
+    })
+  ),
   endpoints: Schema.Struct({
-  resource_manager: Schema.optionalKey(url).pipe(Schema.annotateKey({ description: "Resource Manager's address, where it is another." }))
-,
+    resource_manager: Schema.optionalKey(url).pipe(
+      Schema.annotateKey({ description: "Resource Manager's address, where it is another." })
+    ),
     iam: Schema.optionalKey(url),
     iam_credentials: Schema.optionalKey(url)
-  }).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed({}))).pipe(Schema.annotateKey({ description: "Other addresses of Google's APIs (Private Service Connect, a test)." })),
-  timeout_seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 120 })).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(15))
-  ).pipe(Schema.annotateKey({ description: "Longest time for one call of this provider." }))})
+  })
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed({})))
+    .pipe(Schema.annotateKey({ description: "Other addresses of Google's APIs (Private Service Connect, a test)." })),
+  timeout_seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 120 }))
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(15)))
+    .pipe(Schema.annotateKey({ description: "Longest time for one call of this provider." }))
+})
 export type GcpConfig = typeof GcpConfig.Type
 
 const wrong = (key: string, message: string): ProviderPlugin.ProviderConfigError =>

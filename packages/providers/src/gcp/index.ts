@@ -1,5 +1,3 @@
 export { GcpConfig } from "./GcpConfig.ts"
 export type { OwnCredentials } from "./GcpAuth.ts"
 export { make, type Options, plugin } from "./GcpProvider.ts"
-export * as ConditionalBinding from "./ConditionalBinding.ts"
-export * as PolicyEdit from "./PolicyEdit.ts"
