@@ -4,7 +4,8 @@ import type { Platform } from "./Platform.ts"
 const all: Readonly<Record<string, () => Promise<{ readonly platform: Platform }>>> = {
   aws: () => import("./aws.ts"),
   azure: () => import("./azure.ts"),
-  gcp: () => import("./gcp.ts")
+  gcp: () => import("./gcp.ts"),
+  kubernetes: () => import("./kubernetes.ts")
 }
 
 export const names: ReadonlyArray<string> = Object.keys(all)
