@@ -34,7 +34,7 @@ describe("PGlite", () => {
       }
     }
     await Effect.gen(function* () {
-      expect((yield* pending).map((one) => one.id)).toEqual([1, 2, 3])
+      expect((yield* pending).map((one) => one.id)).toEqual([1, 2, 3, 4])
       yield* migrate
       expect(yield* pending).toEqual([])
       const sql = yield* SqlClient.SqlClient
