@@ -870,7 +870,7 @@ describe("permissions", () => {
       const findings = yield* diagnosed(provider, { ...view, role: "Role/deployer" })
       const missing = findings.flatMap((finding) => finding.missing ?? [])
       assert.includeMembers(missing, [
-        "list rolebindings.rbac.authorization.k8s.io, in the cluster",
+        "list rolebindings.rbac.authorization.k8s.io, in the whole cluster",
         "create serviceaccounts/token, in the namespace jitsudo-sessions",
         "create rolebindings.rbac.authorization.k8s.io, in the namespace team-a",
         "bind roles.rbac.authorization.k8s.io, resourceNames: deployer, in the namespace team-a"

@@ -43,7 +43,7 @@ const spelled = ({ group: of, name, namespace, resource, subresource, verb }: Ac
   [
     `${verb} ${resource}${subresource === undefined ? "" : `/${subresource}`}${of === "" ? "" : `.${of}`}`,
     ...(name === undefined ? [] : [`resourceNames: ${name}`]),
-    ...(namespace === undefined ? ["in the cluster"] : [`in the namespace ${namespace}`])
+    ...(namespace === undefined ? ["in the whole cluster"] : [`in the namespace ${namespace}`])
   ].join(", ")
 
 const hintOf = ({ verb }: Access): string =>
@@ -61,9 +61,9 @@ const diagnoseIn = (
     const who = yield* Effect.result(calls.whoAmI(cluster))
     const signedIn: Provider.Finding =
       who._tag === "Success"
-        ? { what: `credentials for ${cluster}`, ok: true, missing: null, hint: `signed in as ${who.success}` }
+        ? { what: `${cluster}: credentials`, ok: true, missing: null, hint: `signed in as ${who.success}` }
         : {
-            what: `credentials for ${cluster}`,
+            what: `${cluster}: credentials`,
             ok: false,
             missing: null,
             hint: `${who.failure.message}. ${who.failure.hint}`
@@ -78,7 +78,7 @@ const diagnoseIn = (
     const findings = yield* Effect.forEach(asked, (access) =>
       Effect.map(calls.may(cluster, access), (ok): Provider.Finding => {
         const what = spelled(access)
-        return { what: `${what} of ${cluster}`, ok, missing: ok ? null : what, hint: ok ? "" : hintOf(access) }
+        return { what: `${cluster}: ${what}`, ok, missing: ok ? null : what, hint: ok ? "" : hintOf(access) }
       })
     )
     return [signedIn, ...findings]
