@@ -22,64 +22,108 @@ const endpoint = Schema.String.check(Schema.isPattern(/^https:\/\/[^\s/?#@]+(\/[
 
 /** What somebody's requests are granted to, when it is not the user that their e-mail address names. */
 const Principal = Schema.Struct({
-  /** The requester's verified e-mail address, or their subject at the issuer. */
-  requester: Schema.NonEmptyString,
-  /** The object id of a user, group or service principal in the tenant. */
-  object_id: guid,
+  requester: Schema.NonEmptyString.pipe(
+    Schema.annotateKey({ description: "The requester's verified e-mail address, or their subject at the issuer." })
+  ),
+  object_id: guid.pipe(
+    Schema.annotateKey({ description: "The object id of a user, group or service principal in the tenant." })
+  ),
   type: Schema.Literals(["user", "group", "service_principal"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("user" as const))
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("user" as const)),
+    Schema.annotateKey({ description: "Whether that is a user, a group or a service principal." })
   )
 })
 
 export const AzureConfig = Schema.Struct({
-  /** The Entra ID tenant: its GUID. */
-  tenant_id: guid,
-  /** Where the daemon's own identity comes from; `default` is the SDK's chain (environment, workload, managed). */
+  tenant_id: guid.pipe(Schema.annotateKey({ description: "The Entra ID tenant: its GUID." })),
   credentials: Schema.Literals(["default", "workload_identity", "managed_identity", "client_secret"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("default" as const))
-  ),
-  /** The application (client) id of the daemon's identity. */
-  client_id: Schema.optionalKey(guid),
-  /** Only with `client_secret`. */
-  client_secret: Schema.optionalKey(Schema.RedactedFromValue(Schema.NonEmptyString, { label: "client_secret" })),
-  /** Only with `workload_identity`: where the federated token is; `AZURE_FEDERATED_TOKEN_FILE` when absent. */
-  federated_token_path: Schema.optionalKey(Schema.NonEmptyString),
-  /** Scopes that may be asked for: subscription ids and ARM paths, each alone or with `/*` for all below. */
-  scopes: Schema.NonEmptyArray(Schema.NonEmptyString),
-  /** Roles that may be asked for: exact names with `*` and `?`, or definitions' GUIDs. */
-  roles: Schema.NonEmptyArray(Schema.NonEmptyString),
-  /** Grant through Privileged Identity Management, so that Azure ends it by itself. */
-  pim: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(false))),
-  /** How the requester is found in the directory: their e-mail as `upn` or `mail`, or their subject as `object_id`. */
-  lookup: Schema.Literals(["upn", "mail", "object_id"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("upn" as const))
-  ),
-  /** What an object id may belong to, with `lookup: object_id`; each adds a permission of Graph. */
-  object_types: Schema.NonEmptyArray(Schema.Literals(["user", "group", "service_principal"])).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed(["user" as const]))
-  ),
-  /** Requesters who get their rights under another identity: an admin account, a team's group, an agent. */
-  principals: Schema.Array(Principal).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))),
-  /** The longest grant that may be asked for. */
-  max_duration_seconds: seconds(300, 2_592_000, 28_800),
-  cloud: Schema.Literals(["public", "usgov", "china"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("public" as const))
-  ),
-  /** Other endpoints than the cloud's: a private link, a test. */
-  endpoints: Schema.optionalKey(
-    Schema.Struct({
-      /** Entra ID's authority. */
-      login: endpoint,
-      graph: endpoint,
-      arm: endpoint
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("default" as const)),
+    Schema.annotateKey({
+      description:
+        "Where the daemon's own identity comes from; `default` is the SDK's chain (environment, workload, managed)."
     })
   ),
-  /** Longest time for one call of this provider. */
-  timeout_seconds: seconds(1, 120, 10),
-  /** Longest time to wait for PIM to carry out what it accepted. */
-  settle_seconds: seconds(1, 120, 15)
+  client_id: Schema.optionalKey(guid).pipe(
+    Schema.annotateKey({ description: "The application (client) id of the daemon's identity." })
+  ),
+  client_secret: Schema.optionalKey(Schema.RedactedFromValue(Schema.NonEmptyString, { label: "client_secret" })).pipe(
+    Schema.annotateKey({ description: "The secret of that application; only with `credentials: client_secret`." })
+  ),
+  federated_token_path: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({
+      description:
+        "Only with `credentials: workload_identity`: where the federated token is; `AZURE_FEDERATED_TOKEN_FILE` when absent."
+    })
+  ),
+  scopes: Schema.NonEmptyArray(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({
+      description:
+        "Scopes that may be asked for: subscription ids and ARM paths, each alone or with `/*` for all below."
+    })
+  ),
+  roles: Schema.NonEmptyArray(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({
+      description: "Roles that may be asked for: exact names with `*` and `?`, or definitions' GUIDs."
+    })
+  ),
+  pim: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(false))).pipe(
+    Schema.annotateKey({
+      description: "Grant through Privileged Identity Management, so that Azure ends it by itself."
+    })
+  ),
+  lookup: Schema.Literals(["upn", "mail", "object_id"]).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("upn" as const)),
+    Schema.annotateKey({
+      description:
+        "How the requester is found in the directory: their e-mail as `upn` or `mail`, or their subject as `object_id`."
+    })
+  ),
+  object_types: Schema.NonEmptyArray(Schema.Literals(["user", "group", "service_principal"])).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(["user" as const])),
+    Schema.annotateKey({
+      description: "What an object id may belong to, with `lookup: object_id`; each adds a permission of Graph."
+    })
+  ),
+  principals: Schema.Array(Principal).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed([])),
+    Schema.annotateKey({
+      description: "Requesters who get their rights under another identity: an admin account, a team's group, an agent."
+    })
+  ),
+  max_duration_seconds: seconds(300, 2_592_000, 28_800).pipe(
+    Schema.annotateKey({ description: "The longest grant that may be asked for." })
+  ),
+  cloud: Schema.Literals(["public", "usgov", "china"]).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("public" as const)),
+    Schema.annotateKey({ description: "Which of Azure's clouds the tenant is in." })
+  ),
+  endpoints: Schema.optionalKey(
+    Schema.Struct({
+      login: endpoint.pipe(
+        Schema.annotateKey({ description: "Entra ID's authority, where people and programs sign in." })
+      ),
+      graph: endpoint.pipe(Schema.annotateKey({ description: "Microsoft Graph, where people are found." })),
+      arm: endpoint.pipe(Schema.annotateKey({ description: "Azure Resource Manager." }))
+    })
+  ).pipe(Schema.annotateKey({ description: "Other endpoints than the cloud's: a private link, a test." })),
+  timeout_seconds: seconds(1, 120, 10).pipe(
+    Schema.annotateKey({ description: "Longest time for one call of this provider." })
+  ),
+  settle_seconds: seconds(1, 120, 15).pipe(
+    Schema.annotateKey({ description: "Longest time to wait for PIM to carry out what it accepted." })
+  )
 })
 export type AzureConfig = typeof AzureConfig.Type
+
+/** What two sections must not have in common: a subscription, or a scope above all of them. */
+export const territory = ({ scopes, tenant_id: tenant }: AzureConfig): ReadonlyArray<string> => [
+  ...new Set(
+    scopes.map((written) => {
+      const scope = ArmScope.entryOf(written)?.scope ?? written
+      return `${ArmScope.subscriptionOf(scope) ?? scope} in the tenant ${tenant}`
+    })
+  )
+]
 
 export interface Endpoints {
   readonly login: string

@@ -20,7 +20,7 @@ import * as Result from "effect/Result"
 import * as ArmScope from "./ArmScope.ts"
 import * as Assignments from "./Assignments.ts"
 import * as AzureCalls from "./AzureCalls.ts"
-import { AzureConfig, whyNotConfig } from "./AzureConfig.ts"
+import { AzureConfig, territory, whyNotConfig } from "./AzureConfig.ts"
 import * as AzureError from "./AzureError.ts"
 import * as AzureRole from "./AzureRole.ts"
 import * as AzureSdk from "./AzureSdk.ts"
@@ -249,5 +249,6 @@ export const make = (
 export const plugin: ProviderPlugin.ProviderPlugin<AzureConfig> = {
   name,
   config: AzureConfig,
-  make: (config) => make(config)
+  make: (config) => make(config),
+  territory
 }

@@ -25,14 +25,13 @@ export const GcpConfig = Schema.Struct({
     Schema.Literal("application_default"),
     Schema.Struct({ service_account_key: file }),
     Schema.Struct({ external_account: file })
-  ])
-    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("application_default" as const)))
-    .pipe(
-      Schema.annotateKey({
-        description:
-          "Where the daemon's own identity comes from: Application Default Credentials of its environment, a service account's key file, or a file that describes an external account (workload identity federation)."
-      })
-    ),
+  ]).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("application_default" as const)),
+    Schema.annotateKey({
+      description:
+        "Where the daemon's own identity comes from: Application Default Credentials of its environment, a service account's key file, or a file that describes an external account (workload identity federation)."
+    })
+  ),
   resources: Schema.NonEmptyArray(Schema.String).pipe(
     Schema.annotateKey({
       description: "What may be asked for: `projects/ID`, `folders/NUMBER`, `organizations/NUMBER`."
@@ -51,9 +50,10 @@ export const GcpConfig = Schema.Struct({
       description: "First part of each condition's title. Installations that share resources may share it."
     })
   ),
-  max_duration_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 2_592_000 }))
-    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(28_800)))
-    .pipe(Schema.annotateKey({ description: "The longest grant that may be asked for." })),
+  max_duration_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 2_592_000 })).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(28_800)),
+    Schema.annotateKey({ description: "The longest grant that may be asked for." })
+  ),
   read_roles: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(true))).pipe(
     Schema.annotateKey({
       description: "Look a role up before anybody decides. Custom roles need `iam.roles.get` for it."
@@ -61,19 +61,18 @@ export const GcpConfig = Schema.Struct({
   ),
   impersonate: Schema.optionalKey(
     Schema.Struct({
-      max_token_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: longestToken }))
-        .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(3600)))
-        .pipe(
-          Schema.annotateKey({
-            description:
-              "Longest token, and so longest grant: 3600, or up to 43200 for accounts that an organisation policy allows it."
-          })
-        ),
-      /** OAuth scopes of the token. */
+      max_token_seconds: Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: longestToken })).pipe(
+        Schema.withDecodingDefaultTypeKey(Effect.succeed(3600)),
+        Schema.annotateKey({
+          description:
+            "Longest token, and so longest grant: 3600, or up to 43200 for accounts that an organisation policy allows it."
+        })
+      ),
       scopes: Schema.NonEmptyArray(Schema.String.check(Schema.isPattern(/^https:\/\/[\w./-]+$/u))).pipe(
         Schema.withDecodingDefaultTypeKey(
           Effect.succeed(["https://www.googleapis.com/auth/cloud-platform"] as [string, ...Array<string>])
-        )
+        ),
+        Schema.annotateKey({ description: "OAuth scopes of the access token." })
       )
     })
   ).pipe(
@@ -86,16 +85,23 @@ export const GcpConfig = Schema.Struct({
     resource_manager: Schema.optionalKey(url).pipe(
       Schema.annotateKey({ description: "Resource Manager's address, where it is another." })
     ),
-    iam: Schema.optionalKey(url),
-    iam_credentials: Schema.optionalKey(url)
-  })
-    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed({})))
-    .pipe(Schema.annotateKey({ description: "Other addresses of Google's APIs (Private Service Connect, a test)." })),
-  timeout_seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 120 }))
-    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(15)))
-    .pipe(Schema.annotateKey({ description: "Longest time for one call of this provider." }))
+    iam: Schema.optionalKey(url).pipe(Schema.annotateKey({ description: "IAM's address, where it is another." })),
+    iam_credentials: Schema.optionalKey(url).pipe(
+      Schema.annotateKey({ description: "Service Account Credentials' address, where it is another." })
+    )
+  }).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed({})),
+    Schema.annotateKey({ description: "Other addresses of Google's APIs (Private Service Connect, a test)." })
+  ),
+  timeout_seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 120 })).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(15)),
+    Schema.annotateKey({ description: "Longest time for one call of this provider." })
+  )
 })
 export type GcpConfig = typeof GcpConfig.Type
+
+/** What two sections must not have in common: a resource, whose one policy each would write. */
+export const territory = ({ resources }: GcpConfig): ReadonlyArray<string> => resources
 
 const wrong = (key: string, message: string): ProviderPlugin.ProviderConfigError =>
   new ProviderPlugin.ProviderConfigError({ provider: "gcp", key, message })

@@ -26,7 +26,7 @@ import * as ConditionalBinding from "./ConditionalBinding.ts"
 import * as GcpAsk from "./GcpAsk.ts"
 import type { OwnCredentials } from "./GcpAuth.ts"
 import * as GcpCalls from "./GcpCalls.ts"
-import { GcpConfig, whyNotConfig } from "./GcpConfig.ts"
+import { GcpConfig, territory, whyNotConfig } from "./GcpConfig.ts"
 import * as GcpDiagnosis from "./GcpDiagnosis.ts"
 import * as GcpSdk from "./GcpSdk.ts"
 import * as MarkedGrants from "./MarkedGrants.ts"
@@ -212,7 +212,8 @@ export const fromCalls = (config: GcpConfig, calls: GcpCalls.GcpCalls): Provider
         })
       )
       return {
-        issuedAt: Time.min(now, notAfter),
+        // Of a repeat, when the first try granted it.
+        issuedAt: Time.plusSeconds(notAfter, -canonical.durationSeconds),
         notAfter,
         reference: { resource, role, member, title: ConditionalBinding.titleOf(prefix, requestId) },
         credentials: { ...environmentOf(resource), ...token }
@@ -306,5 +307,6 @@ export const make = (
 export const plugin: ProviderPlugin.ProviderPlugin<GcpConfig> = {
   name,
   config: GcpConfig,
-  make: (config) => make(config)
+  make: (config) => make(config),
+  territory
 }

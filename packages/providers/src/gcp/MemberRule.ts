@@ -13,17 +13,21 @@ import * as Schema from "effect/Schema"
 const domain = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/u
 
 export const MemberRule = Schema.Struct({
-  /** Fits grantees of this issuer only. Needed for `{subject}`. */
-  issuer: Schema.optionalKey(Schema.NonEmptyString),
-  /** Fits everybody with an address of this domain. */
-  email_domain: Schema.optionalKey(Schema.String.check(Schema.isPattern(domain))),
-  /** Fits one address. */
-  email: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9._%+'-]*@[a-z0-9.-]+$/u))),
-  /**
-   * What to bind: `user:`, `group:` or `serviceAccount:` and an address, or `principal://iam.googleapis.com/...` for
-   * federated identities. `{email}`, `{local}` (before the @) and `{subject}` stand for the grantee's own.
-   */
-  member: Schema.String
+  issuer: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({ description: "Fits grantees of this issuer only. Needed for `{subject}`." })
+  ),
+  email_domain: Schema.optionalKey(Schema.String.check(Schema.isPattern(domain))).pipe(
+    Schema.annotateKey({ description: "Fits everybody with an address of this domain." })
+  ),
+  email: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9._%+'-]*@[a-z0-9.-]+$/u))).pipe(
+    Schema.annotateKey({ description: "Fits one e-mail address." })
+  ),
+  member: Schema.String.pipe(
+    Schema.annotateKey({
+      description:
+        "What to bind: `user:`, `group:` or `serviceAccount:` and an address, or `principal://iam.googleapis.com/...` for federated identities. `{email}`, `{local}` (before the @) and `{subject}` stand for the grantee's own."
+    })
+  )
 })
 export type MemberRule = typeof MemberRule.Type
 
