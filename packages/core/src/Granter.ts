@@ -184,6 +184,7 @@ const make = Effect.gen(function* () {
         reason: before.asked.reason,
         metadata: before.asked.metadata,
         now,
+        ...(before.grant?.outcomeUnknown === true ? { unknownSince: before.grant.startedAt } : {}),
         neighbours
       })
     )

@@ -96,6 +96,12 @@ export interface GrantRequest {
   readonly metadata: Readonly<Record<string, string>>
   /** Now, by the database's clock. */
   readonly now: Time
+  /**
+   * Given where an earlier attempt of this request may have had its effect: when the first attempt began. What is granted
+   * now must not live past that plus the duration, whatever this process knows of the earlier attempts; and what is at
+   * the platform in this request's place may be an earlier attempt's. Absent: nothing of this request can be there.
+   */
+  readonly unknownSince?: Time
   readonly neighbours: ReadonlyArray<Neighbour>
 }
 

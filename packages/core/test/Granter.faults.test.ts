@@ -376,6 +376,30 @@ describe("an answer of the provider", () => {
     )
   })
 
+  it.effect("that was lost is said to the next attempt, with when the first began, and to no first one", () => {
+    const told: Array<number | null> = []
+    const made = world({
+      wrap: (provider) => ({
+        ...provider,
+        grant: (request) => {
+          told.push(request.unknownSince ?? null)
+          return provider.grant(request)
+        }
+      })
+    })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        made.platform.inject("grant", refusal("none", true), { kind: "loseAnswer" })
+        const first = yield* approvedBy(process)
+        yield* pass(process, 30)
+        const after = yield* stored(first.id)
+        assert.strictEqual(after.state, "ACTIVE")
+        // An attempt that promised no effect leaves nothing to know of.
+        assert.deepStrictEqual(told, [null, null, after.grant?.startedAt ?? 0])
+      })
+    )
+  })
+
   it.effect("that refuses without effect fails at once, and no ending is needed", () => {
     const made = world()
     return inWorld(made, (process) =>

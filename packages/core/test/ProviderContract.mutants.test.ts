@@ -123,6 +123,7 @@ const mutants: ReadonlyArray<{
     }),
     objects: [
       "a check leaves nothing at the platform",
+      "a repeated grant is the same right and lives no longer",
       "grants and endings of different rights may run side by side",
       "what a cancelled grant left is taken back without a reference",
       "`list` finds every grant once, however many pages there are"

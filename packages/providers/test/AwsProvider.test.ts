@@ -211,6 +211,23 @@ describe("a session of the provider aws", () => {
     })
   )
 
+  it.live("that another process granted, and lost the answer of, ends with that one at the latest", () =>
+    Effect.gen(function* () {
+      const { wire, provider } = yield* started()
+      const elsewhere = yield* providerOf(wire)
+      const unknownSince = nowOf(wire)
+      wire.inject("sts:AssumeRole", { kind: "loseAnswer" })
+      yield* Effect.flip(provider.grant(grantOf(wire, 1)))
+      wire.advance(600)
+      const again = yield* elsewhere.grant(grantOf(wire, 1, { unknownSince }))
+      assert.isAtMost(again.notAfter, Time.plusSeconds(unknownSince, 1800))
+      assert.isAtLeast(again.notAfter, Time.plusSeconds(unknownSince, 1795))
+      wire.advance(600)
+      const late = yield* Effect.flip(elsewhere.grant(grantOf(wire, 1, { unknownSince })))
+      assert.deepStrictEqual([late.reason, late.effect], ["ProviderConflict", "unknown"])
+    })
+  )
+
   it.live("cannot be granted again when AWS has no session short enough", () =>
     Effect.gen(function* () {
       const { wire, provider } = yield* started()

@@ -354,6 +354,37 @@ describe("a lost answer", () => {
     })
   )
 
+  it.live("of an attempt in another process is picked up, and lives no longer", () =>
+    Effect.gen(function* () {
+      const { wire, provider } = yield* started()
+      const held = yield* asked(wire, provider, 1)
+      const unknownSince = nowOf(wire)
+      wire.inject("sso:CreateAccountAssignment", { kind: "loseAnswer" })
+      yield* Effect.flip(provider.grant(grantOf(wire, held)))
+      wire.advance(120)
+      const other1 = yield* elsewhere(wire)
+      // Without being told, it is what somebody else assigned meanwhile.
+      assert.strictEqual((yield* Effect.flip(other1.grant(grantOf(wire, held)))).reason, "ProviderConflict")
+      const again = yield* other1.grant({ ...grantOf(wire, held), unknownSince })
+      assert.strictEqual(again.notAfter, Time.plusSeconds(unknownSince, 1800))
+      yield* other1.end(endOf(wire, held, again.reference))
+      assert.deepStrictEqual(assigned(wire), [])
+    })
+  )
+
+  it.live("of an attempt on top of what stood before stays nobody's to delete", () =>
+    Effect.gen(function* () {
+      const { wire, provider } = yield* started()
+      wire.assignments.put(standing)
+      wire.advance(86_400)
+      const held = yield* asked(wire, provider, 1)
+      const other1 = yield* elsewhere(wire)
+      const { reference } = yield* other1.grant({ ...grantOf(wire, held), unknownSince: nowOf(wire) })
+      yield* other1.end(endOf(wire, held, reference))
+      assert.lengthOf(wire.assignments.all(), 1)
+    })
+  )
+
   it.live("without stored facts is judged by AWS's own record of creations", () =>
     Effect.gen(function* () {
       const { wire, provider } = yield* started()

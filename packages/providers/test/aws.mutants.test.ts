@@ -69,6 +69,14 @@ const mistakes: ReadonlyArray<{
     ]
   },
   {
+    lie: "goes by what its own process remembers of earlier attempts",
+    mutate: (sound) => ({
+      ...sound,
+      grant: ({ unknownSince: _, ...request }) => sound.grant(request)
+    }),
+    objects: ["a repeated grant is the same right and lives no longer"]
+  },
+  {
     lie: "takes a repeated grant for a new one",
     mutate: (sound) => {
       const seen = new Set<string>()
@@ -91,7 +99,8 @@ it.each(mistakes)("an aws that $lie is found out", async ({ mutate, objects }) =
   const { cases } = ProviderContract.suite({
     make: Effect.gen(function* () {
       const wire = yield* AwsWire.scoped(wireOptions())
-      return fixtureOf(wire, mutate(yield* Effect.orDie(providerOf(wire)), wire))
+      const mutant = Effect.map(Effect.orDie(providerOf(wire)), (sound) => mutate(sound, wire))
+      return fixtureOf(wire, yield* mutant, yield* mutant)
     }),
     gaps: { hide: "STS lists no sessions" }
   })

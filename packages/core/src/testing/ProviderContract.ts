@@ -237,20 +237,29 @@ const sentences: ReadonlyArray<Sentence> = [
     })
   ),
 
-  sentence("a repeated grant is the same right and lives no longer", ["live", "advance"], ({ desk, advance }) =>
-    Effect.gen(function* () {
-      const id = desk.newId()
-      const first = yield* desk.grant(id)
-      yield* advance(20)
-      const again = yield* desk.grant(id)
-      yield* desk.expect(again.notAfter <= first.notAfter, `notAfter at most ${first.notAfter}`, spoken(again.notAfter))
-      yield* desk.expectLive(id, "after a repeated grant")
-      for (const { notAfter } of yield* desk.liveOf(id)) {
-        yield* desk.expect(notAfter <= first.notAfter, "no longer life at the platform", spoken(notAfter))
-      }
-      yield* desk.end(id)
-      yield* desk.expectGone(id, "after one ending of a repeated grant")
-    })
+  sentence(
+    "a repeated grant is the same right and lives no longer",
+    ["live", "advance"],
+    ({ fixture, desk, advance }) =>
+      Effect.gen(function* () {
+        const id = desk.newId()
+        const first = yield* desk.grant(id)
+        // Once by this process, which may remember, and once by another, which is told what it needs to know.
+        for (const by of [fixture.provider, fixture.elsewhere ?? fixture.provider]) {
+          yield* advance(20)
+          const again = yield* desk.grant(id, { by })
+          const latest = `notAfter at most ${first.notAfter}`
+          yield* desk.expect(again.notAfter <= first.notAfter, latest, spoken(again.notAfter))
+          yield* desk.expectLive(id, "after a repeated grant")
+          for (const { notAfter } of yield* desk.liveOf(id)) {
+            yield* desk.expect(notAfter <= first.notAfter, "no longer life at the platform", spoken(notAfter))
+          }
+        }
+        yield* desk.end(id)
+        yield* desk.expectGone(id, "after one ending of a repeated grant")
+        const live = fixture.live === null ? [] : yield* fixture.live
+        yield* desk.expect(live.length === 0, "nothing else alive after that ending", `${live.length} live rights`)
+      })
   ),
 
   sentence("overlapping grants of one right to one person are independent", ["live", "advance"], ({ desk, advance }) =>

@@ -22,6 +22,7 @@ import {
   type GrantRequest,
   type Liveness,
   type Neighbour,
+  type Provider,
   type ProviderError,
   type Tagged
 } from "../Provider.ts"
@@ -38,6 +39,8 @@ interface Entry {
   state: "active" | "ending" | "ended"
   notAfter: Time.Time
   reference: JsonObject | null
+  /** When the first attempt began, of those that may have had their effect. */
+  unknownSince: Time.Time | null
 }
 
 export interface GrantOptions {
@@ -46,6 +49,8 @@ export interface GrantOptions {
   readonly installation?: string
   readonly reason?: string
   readonly metadata?: Readonly<{ [key: string]: string }>
+  /** Another process's provider. */
+  readonly by?: Provider
 }
 
 export interface EndOptions {
@@ -171,7 +176,8 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
         resourceKey: provider.resourceKey(canonical, grantee),
         state: "active",
         notAfter: Time.plusSeconds(now, canonical.durationSeconds + fixture.toleranceSeconds),
-        reference: null
+        reference: null,
+        unknownSince: null
       }
       records.set(requestId, record)
       return Result.succeed(record)
@@ -193,10 +199,15 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
           reason: options.reason ?? "contract suite",
           metadata: options.metadata ?? {},
           now,
+          ...(record.unknownSince === null ? {} : { unknownSince: record.unknownSince }),
           neighbours: neighboursOf(requestId, record.resourceKey, now)
         }
-        const outcome = yield* tried("grant", () => provider.grant(request))
+        const before = record.unknownSince
+        // Until it is known what this attempt did.
+        record.unknownSince ??= now
+        const outcome = yield* tried("grant", () => (options.by ?? provider).grant(request))
         if (Result.isSuccess(outcome)) record.reference = outcome.success.reference
+        else if (outcome.failure.effect === "none") record.unknownSince = before
         return outcome
       })
       return yield* inTurn(record.resourceKey, call)

@@ -28,6 +28,8 @@ export interface PlatformFaults {
 
 export interface ProviderFixture {
   readonly provider: Provider
+  /** The same provider as another process has it; absent where a process keeps nothing for itself. */
+  readonly elsewhere?: Provider
   /** Grantable asks with different resource keys for one grantee. */
   readonly asks: readonly [Ask, Ask, ...ReadonlyArray<Ask>]
   readonly grantee: Grantee

@@ -5,10 +5,8 @@
  * 2. An early end denies the session by its name in one inline policy of the role (`RevocationPolicy.ts`), rebuilt from
  *    this request and its neighbours. Everybody else's sessions live on.
  * 3. A role that IAM does not find confirms nothing.
- * 4. A repeated grant is another session of the same name, which one denial covers. After an answer that this process
- *    saw, the repeat ends with the first. After a lost answer it may end later than the lost session, of which nobody
- *    has the credentials; a repeat by another process is the engine's to judge, which takes the earlier end for the
- *    right's and ends every request whose outcome was unknown.
+ * 4. A repeated grant is another session of the same name, which one denial covers. It ends with the first that may have
+ *    been issued, whichever process asked for that one, and is refused where less than AWS's shortest session is left.
  *
  * What it cannot do: see sessions (STS lists none), or reach sessions of other roles that were assumed from ours.
  */
@@ -125,12 +123,17 @@ export const fromCalls = (config: AssumeRoleConfig, calls: AssumeRoleCalls): Pro
         })
       : Effect.succeed({ maxDurationSeconds: config.max_session_seconds, facts: {} })
 
-  /** How long a session may be: as approved, or what is left of the first one of this request. */
+  /** How long a session may be: as approved, or what is left of the first one that this request may have. */
   const secondsFor = (request: Provider.GrantRequest): Result.Result<number, Provider.ProviderError> => {
     for (const [requestId, end] of issued) if (end <= request.now) issued.delete(requestId)
-    const end = issued.get(request.requestId)
-    if (end === undefined) return Result.succeed(request.canonical.durationSeconds)
-    const left = Math.min(Time.secondsBetween(request.now, end), request.canonical.durationSeconds)
+    const { durationSeconds } = request.canonical
+    const { unknownSince } = request
+    const ends = [
+      issued.get(request.requestId),
+      unknownSince === undefined ? undefined : Time.plusSeconds(unknownSince, durationSeconds)
+    ].filter((end) => end !== undefined)
+    if (ends.length === 0) return Result.succeed(durationSeconds)
+    const left = Math.min(durationSeconds, ...ends.map((end) => Time.secondsBetween(request.now, end)))
     return left >= shortestSession
       ? Result.succeed(left)
       : Result.fail(

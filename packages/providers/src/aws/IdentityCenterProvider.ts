@@ -5,9 +5,9 @@
  * whoever made it. So whose it is has to be known from elsewhere:
  * 1. `check` notes whether it was there before anybody decided. A grant that finds it there, and no grant of ours that
  *    made it, takes it for what it is: the person has it anyway. Nothing is called, and it is never deleted.
- * 2. What was not there at `check` and is there before our first call was made by somebody meanwhile: the grant is
- *    refused without effect, and the person asks again. So wherever a grant of ours may have had an effect, what it
- *    left is ours, although its answer was lost.
+ * 2. What was not there at `check` and is there before our first attempt was made by somebody meanwhile: the grant is
+ *    refused without effect, and the person asks again. So wherever an attempt of ours may have had an effect
+ *    (`unknownSince`), what it left is ours, although its answer was lost.
  * 3. Where the answer was lost and it was there at `check` (another grant of ours may have made that one, and be over),
  *    AWS's own record of creations decides: created since the request was made, it is ours; otherwise it stays, and the
  *    audit entry says so.
@@ -38,6 +38,9 @@ const lagSeconds = 120
 
 /** The database's clock and AWS's may be so far apart. */
 const clockDifferenceMillis = 60_000
+
+/** A request whose id does not say when it was made is taken to be so old: as old as requests get. */
+const unreadableIdMillis = 8 * 86_400_000
 
 /** What this process did is remembered so long after the right is over. */
 const keptSeconds = 86_400
@@ -234,7 +237,7 @@ export const fromCalls = (
 
   /** Until when a right of this request may live: a repeat never longer than the first. */
   const endOf = (request: Provider.GrantRequest): Result.Result<Time.Time, Provider.ProviderError> => {
-    const asked = Time.plusSeconds(request.now, request.canonical.durationSeconds)
+    const asked = Time.plusSeconds(request.unknownSince ?? request.now, request.canonical.durationSeconds)
     const notAfter = Time.min(begun.get(request.requestId)?.notAfter ?? asked, asked)
     return notAfter > request.now
       ? Result.succeed(notAfter)
@@ -258,6 +261,18 @@ export const fromCalls = (
       return yield* operations.isThere(place)
     })
 
+  /** Whether what may be left without a reference is this request's. */
+  const isOurs = (
+    { now, requestId }: { readonly now: Time.Time; readonly requestId: string },
+    facts: Facts,
+    place: Place
+  ) => {
+    if (!facts.existed || begun.get(requestId)?.made === true) return Effect.succeed(true)
+    const asked = askedAt(requestId)
+    const since = asked !== null && asked <= now ? asked : now - unreadableIdMillis
+    return operations.wasCreatedSince(place, since - clockDifferenceMillis)
+  }
+
   /** Whether the person has it from elsewhere, before anything is called; an error where that cannot be known. */
   const standsAlready = (request: Provider.GrantRequest, facts: Facts, place: Place) =>
     Effect.gen(function* () {
@@ -274,7 +289,11 @@ export const fromCalls = (
           { retryable: true }
         )
       }
-      if (facts.existed || others.some(({ reference }) => reference?.existed === true)) return true
+      if (facts.existed || others.some(({ reference }) => reference?.existed === true)) {
+        // An attempt that another process lost may have made what is there.
+        return request.unknownSince === undefined || !(yield* isOurs(request, facts, place))
+      }
+      if (request.unknownSince !== undefined) return false
       return yield* refuse(
         "ProviderConflict",
         "somebody assigned this to you meanwhile",
@@ -308,15 +327,6 @@ export const fromCalls = (
         }
       })
     )
-
-  /** Whether what may be left without a reference is this request's. */
-  const isOurs = (request: Provider.EndRequest, facts: Facts, place: Place) => {
-    if (!facts.existed || begun.get(request.requestId)?.made === true) return Effect.succeed(true)
-    const lastAttempt = request.notAfter - request.canonical.durationSeconds * 1000
-    const asked = askedAt(request.requestId)
-    const since = (asked !== null && asked <= request.now ? asked : lastAttempt - 3_600_000) - clockDifferenceMillis
-    return operations.wasCreatedSince(place, since)
-  }
 
   const endOrKeep = (request: Provider.EndRequest, facts: Facts, place: Place) =>
     Effect.gen(function* () {

@@ -62,13 +62,18 @@ export const liveRights = (wire: AwsWire.AwsWire) => {
   return [...rights.values()]
 }
 
-export const fixtureOf = (wire: AwsWire.AwsWire, provider: Provider.Provider): ProviderFixture => {
+export const fixtureOf = (
+  wire: AwsWire.AwsWire,
+  provider: Provider.Provider,
+  elsewhere: Provider.Provider = provider
+): ProviderFixture => {
   const ask = (role: string) => ({ role, resourceScope: home, durationSeconds: 1800 })
   const action = { grant: "sts:AssumeRole", end: "iam:PutRolePolicy" } as const
   const inject = (kind: "throttle" | "unavailable" | "loseAnswer") => (operation: "grant" | "end") =>
     Effect.sync(() => wire.inject(action[operation], { kind }))
   return {
     provider,
+    elsewhere,
     asks: [ask("reader"), ask("admin")],
     grantee: alice,
     now: Effect.sync(() => Time.make(wire.now())),

@@ -21,7 +21,8 @@ const assumeRole = (name: string, fields: object, actions?: ReadonlyArray<string
   name,
   make: Effect.gen(function* () {
     const wire = yield* AwsWire.scoped(AwsFixture.wireOptions(actions))
-    return { wire, fixture: AwsFixture.fixtureOf(wire, yield* Effect.orDie(AwsFixture.providerOf(wire, fields))) }
+    const provider = Effect.orDie(AwsFixture.providerOf(wire, fields))
+    return { wire, fixture: AwsFixture.fixtureOf(wire, yield* provider, yield* provider) }
   }),
   gaps: noSessions
 })
@@ -30,8 +31,8 @@ const identityCenter: Lane = {
   name: "aws identity_center",
   make: Effect.gen(function* () {
     const wire = yield* AwsWire.scoped(IdentityCenterFixture.wireOptions())
-    const provider = yield* Effect.orDie(IdentityCenterFixture.providerOf(wire))
-    return { wire, fixture: IdentityCenterFixture.fixtureOf(wire, provider) }
+    const provider = Effect.orDie(IdentityCenterFixture.providerOf(wire))
+    return { wire, fixture: IdentityCenterFixture.fixtureOf(wire, yield* provider, yield* provider) }
   }),
   gaps: {}
 }

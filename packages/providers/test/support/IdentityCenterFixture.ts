@@ -108,10 +108,10 @@ const numberOf: Readonly<Record<string, string>> = { reader: permissionSetArn(2)
  * The provider, and what is alive: a request whose place is assigned and which is not over. What stays assigned although
  * every request is over is the right of all of them.
  */
-const watched = (wire: AwsWire.AwsWire, provider: Provider.Provider) => {
+const watched = (wire: AwsWire.AwsWire) => {
   const book = new Map<string, Entry>()
   const placeOf = ({ resourceScope, role }: Provider.Canonical): string => `${resourceScope} ${numberOf[role] ?? role}`
-  const watching: Provider.Provider = {
+  const watch = (provider: Provider.Provider): Provider.Provider => ({
     ...provider,
     grant: (request) => {
       const asked = Time.plusSeconds(request.now, request.canonical.durationSeconds)
@@ -138,7 +138,7 @@ const watched = (wire: AwsWire.AwsWire, provider: Provider.Provider) => {
           if (entry !== undefined) entry.over = true
         })
       )
-  }
+  })
   const live = () => {
     const assigned = new Set(
       wire.assignments
@@ -153,16 +153,21 @@ const watched = (wire: AwsWire.AwsWire, provider: Provider.Provider) => {
       })
       .map(([requestId, { notAfter }]) => ({ requestId, notAfter }))
   }
-  return { provider: watching, live }
+  return { watch, live }
 }
 
-export const fixtureOf = (wire: AwsWire.AwsWire, sound: Provider.Provider): ProviderFixture => {
-  const { live, provider } = watched(wire, sound)
+export const fixtureOf = (
+  wire: AwsWire.AwsWire,
+  provider: Provider.Provider,
+  elsewhere: Provider.Provider = provider
+): ProviderFixture => {
+  const { live, watch } = watched(wire)
   const ask = (role: string) => ({ role, resourceScope: home, durationSeconds: 1800 })
   const inject = (kind: "throttle" | "unavailable" | "loseAnswer") => (of: "grant" | "end") =>
     Effect.sync(() => wire.inject(operations[of], { kind }))
   return {
-    provider,
+    provider: watch(provider),
+    elsewhere: watch(elsewhere),
     asks: [ask("reader"), ask("admin")],
     grantee: alice,
     now: Effect.sync(() => Time.make(wire.now())),
