@@ -17,6 +17,7 @@ export const connect = (url: Redacted.Redacted<string>) =>
     (context) => Context.get(context, SqlClient.SqlClient)
   )
 
+// #region plugin
 export const plugin: ProviderPlugin.ProviderPlugin<PostgresRoleConfig> = {
   name: "postgres-role",
   config: PostgresRoleConfig,
@@ -28,3 +29,4 @@ export const plugin: ProviderPlugin.ProviderPlugin<PostgresRoleConfig> = {
   // Roles and logins belong to the whole server.
   territory: ({ login_prefix: prefix, url }) => [`${new URL(Redacted.value(url)).host} ${prefix}`]
 }
+// #endregion plugin

@@ -14,6 +14,7 @@ interface Grant {
 const refuse = (reason: Provider.ProviderReason, message: string, hint: string, retryable = false) =>
   refusal({ reason, message, hint, retryable, effect: "none" })
 
+// #region plugin
 export const plugin = definePlugin({
   name: "badges",
   config: Schema.Struct({
@@ -24,6 +25,7 @@ export const plugin = definePlugin({
   // Two sections for one system would take each other's grants for strangers.
   territory: ({ url }) => [url],
   make: ({ doors, token, url }) => {
+    // #endregion plugin
     const call = async (signal: AbortSignal, method: string, path: string, body?: unknown): Promise<Response> => {
       const headers = { authorization: `Bearer ${Redacted.value(token)}`, "content-type": "application/json" }
       const sent = body === undefined ? {} : { body: JSON.stringify(body) }
@@ -54,6 +56,7 @@ export const plugin = definePlugin({
           return { maxDurationSeconds: 43_200, facts: {} }
         throw refuse("RoleNotFound", "there is no such door", "See the floor plan.")
       },
+      // #region grant
       grant: async ({ canonical, grantee, installation = null, now, requestId }, signal) => {
         const until = now + canonical.durationSeconds * 1000
         const asked = { door: canonical.resourceScope, who: grantee.subject, until, installation }
@@ -62,6 +65,7 @@ export const plugin = definePlugin({
         return { issuedAt: now, notAfter: Time.make(granted.until), reference: {}, credentials: {} }
       },
       end: async ({ requestId }, signal) => void (await call(signal, "DELETE", `/grants/${requestId}`)),
+      // #endregion grant
       resourceKey: ({ resourceScope }) => resourceScope,
       inspect: async ({ requestId }, signal) =>
         (await call(signal, "GET", `/grants/${requestId}`)).ok ? "active" : "ended",

@@ -38,6 +38,7 @@ const fixtureOf = (system: BadgeSystem, provider: Provider.Provider): ProviderFi
   }
 }
 
+// #region suite
 providerSuite("badges", {
   make: Effect.gen(function* () {
     const system = yield* Effect.acquireRelease(Effect.promise(start), ({ close }) => Effect.promise(close))
@@ -47,3 +48,4 @@ providerSuite("badges", {
   }),
   gaps: { hide: "the badge system shows at once what it did" }
 })
+// #endregion suite

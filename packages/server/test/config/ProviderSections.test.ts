@@ -1,9 +1,10 @@
 /** `providers.*`: read with the plug-ins' own schemas, every fault at once. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Config from "../../src/Config.ts"
 import * as ConfiguredProviders from "../../src/ConfiguredProviders.ts"
@@ -339,6 +340,32 @@ describe("keys of earlier releases", () => {
       "providers.aws.max_session_seconds"
     ])
   })
+})
+
+it("the sections of the guide are read", async () => {
+  const guide = readFileSync(new URL("../../../../docs/guides/writing-a-provider.md", import.meta.url), "utf8")
+  const yaml = /```yaml\n([\s\S]*?)```/u.exec(guide)?.[1] ?? ""
+  const door = fileURLToPath(new URL("../../../../examples/03-http-provider/src/plugin.ts", import.meta.url))
+  const file = write(
+    "guide.yaml",
+    yaml.replace("@acme/jitsudo-doors", door).replace("/etc/jitsudo/badges.token", write("badges", token))
+  )
+  const config = await Effect.runPromise(Config.load({ file, env: {}, purpose: "providers" }))
+  expect(config.providers.map(({ name }) => name)).toEqual(["aws", "aws-lab", "doors"])
+  expect(JSON.stringify(Config.show(config))).not.toContain(token)
+})
+
+it("words of the schema complete what was expected", async () => {
+  write(
+    "words.mjs",
+    `${head}export const plugin = definePlugin({
+      name: "words",
+      config: Schema.Struct({ floor: Schema.String.check(Schema.isPattern(/^B\\d$/u, { expected: "a floor below ground, such as B1" })) }),
+      make: () => ${provider}
+    })`
+  )
+  const [issue] = await issuesOf({ cellar: { plugin: "./words.mjs", config: { floor: "7" } } })
+  expect(issue?.message).toBe('expected a floor below ground, such as B1, got "7"')
 })
 
 it("a built-in is switched on by its variables alone, and by nobody else's", async () => {
