@@ -71,6 +71,8 @@ describe("the configuration of azure", () => {
         ]
       }
     ],
+    ["principals", { principals: [{ requester: "alice", object_id: tenant }] }],
+    ["object_id_issuer", { object_id_issuer: "https://issuer.test" }],
     ["roles", { roles: [" Reader"] }]
   ] as const)("names %s when it does not go with the rest", ([key, fields]) =>
     Effect.gen(function* () {

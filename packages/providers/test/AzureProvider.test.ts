@@ -553,6 +553,7 @@ describe("who gets it", () => {
         {
           lookup: "object_id",
           object_types: ["user", "service_principal"],
+          object_id_issuer: "https://issuer.test",
           principals: [{ requester: "carol@example.com", object_id: people.team.id.toUpperCase(), type: "group" }]
         },
         leastPrivilege,
@@ -567,6 +568,25 @@ describe("who gets it", () => {
           [people.team.id, "Group"]
         ]
       )
+    })
+  )
+
+  it.live("is whom a subject names only at the issuer that may say so", () =>
+    Effect.gen(function* () {
+      const { provider, wire } = yield* world({
+        lookup: "object_id",
+        principals: [{ requester: "on-call", issuer: "https://issuer.test", object_id: people.guest.id }]
+      })
+      const elsewhere = { issuer: "https://elsewhere.test", email: null }
+      for (const subject of ["on-call", people.alice.id]) {
+        const failure = yield* Effect.flip(provider.check(canonical, { ...elsewhere, subject }))
+        assert.strictEqual(failure.reason, "PrincipalNotFound")
+      }
+      const mapped = yield* provider.check(canonical, as(null, "on-call"))
+      assert.strictEqual(mapped.facts["principalId"], people.guest.id)
+      const issuer = `${wire.endpoints.login}/${tenant}/v2.0`
+      const own = yield* provider.check(canonical, { issuer, subject: people.alice.id.toUpperCase(), email: null })
+      assert.strictEqual(own.facts["principalId"], people.alice.id)
     })
   )
 

@@ -23,7 +23,10 @@ const endpoint = Schema.String.check(Schema.isPattern(/^https:\/\/[^\s/?#@]+(\/[
 /** What somebody's requests are granted to, when it is not the user that their e-mail address names. */
 const Principal = Schema.Struct({
   requester: Schema.NonEmptyString.pipe(
-    Schema.annotateKey({ description: "The requester's verified e-mail address, or their subject at the issuer." })
+    Schema.annotateKey({ description: "The requester's verified e-mail address; with `issuer`, their subject there." })
+  ),
+  issuer: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({ description: "Who issued the subject: a subject means nothing anywhere else." })
   ),
   object_id: guid.pipe(
     Schema.annotateKey({ description: "The object id of a user, group or service principal in the tenant." })
@@ -76,6 +79,11 @@ export const AzureConfig = Schema.Struct({
     Schema.annotateKey({
       description:
         "How the requester is found in the directory: their e-mail as `upn` or `mail`, or their subject as `object_id`."
+    })
+  ),
+  object_id_issuer: Schema.optionalKey(Schema.NonEmptyString).pipe(
+    Schema.annotateKey({
+      description: "Whose subjects are object ids, with `lookup: object_id`; the tenant's own issuers when absent."
     })
   ),
   object_types: Schema.NonEmptyArray(Schema.Literals(["user", "group", "service_principal"])).pipe(
@@ -152,6 +160,12 @@ const clouds: Readonly<Record<AzureConfig["cloud"], Endpoints>> = {
 
 export const endpointsOf = (config: AzureConfig): Endpoints => config.endpoints ?? clouds[config.cloud]
 
+/** Who may say that a subject is an object id of the tenant (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference, `iss`). */
+export const objectIdIssuersOf = (config: AzureConfig): ReadonlyArray<string> =>
+  config.object_id_issuer === undefined
+    ? [`${endpointsOf(config).login}/${config.tenant_id}/v2.0`, `https://sts.windows.net/${config.tenant_id}/`]
+    : [config.object_id_issuer]
+
 const wrong = (key: string, message: string): ProviderPlugin.ProviderConfigError =>
   new ProviderPlugin.ProviderConfigError({ provider: "azure", key, message })
 
@@ -183,8 +197,19 @@ export const whyNotConfig = (config: AzureConfig): ProviderPlugin.ProviderConfig
   if (config.endpoints !== undefined && config.cloud !== "public") {
     return wrong("cloud", "has no effect beside `endpoints`; remove one of them")
   }
+  if (config.object_id_issuer !== undefined && config.lookup !== "object_id") {
+    return wrong("object_id_issuer", `has no effect with lookup: ${config.lookup}; it goes with object_id`)
+  }
+  const nameless = config.principals.find(({ issuer, requester }) => issuer === undefined && !requester.includes("@"))
+  if (nameless !== undefined) {
+    return wrong(
+      "principals",
+      `${nameless.requester} is no e-mail address; a subject needs the \`issuer\` that it is of`
+    )
+  }
   const twice = config.principals.find(
-    ({ requester }, index) => config.principals.findIndex((one) => one.requester === requester) !== index
+    ({ issuer, requester }, index) =>
+      config.principals.findIndex((one) => one.requester === requester && one.issuer === issuer) !== index
   )
   if (twice !== undefined) return wrong("principals", `${twice.requester} is listed twice`)
   const doubtful = config.roles.find((written) => written !== written.trim())

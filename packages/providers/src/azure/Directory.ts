@@ -2,7 +2,7 @@
  * Which identity in the tenant a requester's rights go to.
  *
  * 1. `principals` of the configuration come first; then the e-mail address as user principal name or mail address, or
- *    the subject as object id. Exactly one user must have it, and must really have it: what a filter finds is compared.
+ *    the subject as object id, if it is of an issuer whose subjects are. Exactly one user must have it, and must really have it: what a filter finds is compared.
  * 2. Guests keep their own address as `mail` (their principal name holds `#EXT#`): a tenant with guests looks up by
  *    `mail`.
  * 3. Object ids, not addresses, are what is stored and granted to: an address may be somebody else's tomorrow.
@@ -11,7 +11,7 @@ import type { Provider } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 import * as ArmScope from "./ArmScope.ts"
 import type { AzureCalls, PrincipalKind } from "./AzureCalls.ts"
-import type { AzureConfig } from "./AzureConfig.ts"
+import { type AzureConfig, objectIdIssuersOf } from "./AzureConfig.ts"
 import * as AzureError from "./AzureError.ts"
 import type { PrincipalType } from "./Right.ts"
 import * as TtlCache from "./TtlCache.ts"
@@ -57,14 +57,16 @@ export const make = (calls: AzureCalls, config: AzureConfig): Directory => {
 
   const sought = (grantee: Provider.Grantee): Sought | null => {
     const email = grantee.email === null ? null : folded(grantee.email)
-    const configured = config.principals.find(
-      ({ requester }) => requester === grantee.subject || (email !== null && folded(requester) === email)
+    const configured = config.principals.find(({ issuer, requester }) =>
+      issuer === undefined
+        ? email !== null && folded(requester) === email
+        : issuer === grantee.issuer && requester === grantee.subject
     )
     if (configured !== undefined) {
       return { by: "object_id", id: configured.object_id.toLowerCase(), kinds: [configured.type] }
     }
     if (config.lookup === "object_id") {
-      return ArmScope.isGuid(grantee.subject)
+      return ArmScope.isGuid(grantee.subject) && objectIdIssuersOf(config).includes(grantee.issuer)
         ? { by: "object_id", id: grantee.subject.toLowerCase(), kinds: config.object_types }
         : null
     }
@@ -103,8 +105,8 @@ export const make = (calls: AzureCalls, config: AzureConfig): Directory => {
       if (whom === null) {
         return nobody(
           config.lookup === "object_id"
-            ? "The requester's subject is no object id; let the issuer's subject be Entra ID's oid, or name the requester in `principals`."
-            : "The requester has no verified e-mail address to be looked up by; name the requester in `principals`."
+            ? "The requester's subject is no object id, or not from an issuer whose subjects are (`providers.azure.object_id_issuer`); or name the requester in `providers.azure.principals`."
+            : "The requester has no verified e-mail address to be looked up by; name the requester in `providers.azure.principals`."
         )
       }
       return cache.get(
