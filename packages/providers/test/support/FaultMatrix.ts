@@ -19,32 +19,19 @@ import {
   ChainHasher,
   type ElevationError,
   Elevations,
-  Engine,
   Job,
-  Labels,
-  Notification,
-  Principals,
   Provider,
-  Providers,
   Reconciler,
   type Request,
-  Scheduler,
-  Sealer,
-  Settings,
-  Store,
-  Time
+  Store
 } from "@jitsudo/core"
-import { MemoryStore, StaticPolicy } from "@jitsudo/core/memory"
 import type { ProviderFixture } from "@jitsudo/providers/testing"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { TestClock } from "effect/testing"
+import { engineOver, handling, origin } from "./EngineOnLane.ts"
 import type { Lane } from "./Lane.ts"
 
 /** Ways in which a call fails. `loseAnswer` comes after its effect, the others before it; `conflict` is a stranger's edit. */
@@ -130,62 +117,6 @@ const failingMethods = (provider: Provider.Provider, injection: Injection | null
   }
 }
 
-/** A turn of the loop of events; a longer one where nothing happened for long. */
-const turn = (idle: number) =>
-  Effect.promise(
-    () => new Promise<void>((resolve) => void (idle < 200 ? setImmediate(resolve) : setTimeout(resolve, 1)))
-  )
-
-const origin = { channel: "embedded", sourceIp: "" }
-
-const ports = (provider: Provider.Provider) =>
-  Layer.mergeAll(
-    MemoryStore.layer,
-    StaticPolicy.layer({ eligibility: () => ({ allowed: true }), routing: () => ({ tier: "auto" }) }),
-    Providers.layerOf([provider]),
-    Labels.layerTable([]),
-    Settings.layer({ installation: "matrix", orphanGraceSeconds: 60 }),
-    Sealer.layerMemory,
-    Notification.layerNone
-  )
-
-/** Moves both clocks, and lets what waits for them go on. */
-const clocks = (fixture: ProviderFixture, calls: () => number) => {
-  const advance = fixture.advance ?? (() => Effect.void)
-  /** The platform's time goes on by itself where it stands on this machine's; the engine's follows it. */
-  const follow = Effect.gen(function* () {
-    const [ours, theirs] = [yield* Clock.currentTimeMillis, yield* fixture.now]
-    if (theirs > ours) yield* TestClock.setTime(theirs)
-  })
-  const moveTo = Effect.fnUntraced(function* (at: number) {
-    yield* advance(Math.max(0, at - (yield* fixture.now)) / 1000)
-    yield* follow
-    if ((yield* Clock.currentTimeMillis) < at) yield* TestClock.setTime(at)
-  })
-  /**
-   * Runs it to its end. A call in flight makes the loop of events turn; where it turned for long and nothing was called,
-   * something waits for time alone (a back-off, a poll), and a little of it passes. More passes slowly: what takes that
-   * long may be the machine (a module that loads), and must not meet a time limit.
-   */
-  const drive = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.gen(function* () {
-      yield* follow
-      const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
-      let [heard, idle, passed] = [calls(), 0, 0]
-      while (fiber.pollUnsafe() === undefined) {
-        yield* turn(idle)
-        if (heard !== calls()) [heard, idle, passed] = [calls(), 0, 0]
-        else idle += 1
-        if (idle < 230) continue
-        yield* moveTo((yield* Clock.currentTimeMillis) + 250)
-        passed += 250
-        idle -= passed < 5000 ? 4 : 40
-      }
-      return yield* Fiber.join(fiber)
-    })
-  return { drive, moveTo }
-}
-
 /** What the store has, and the log, each link of it checked. */
 const recorded = Effect.gen(function* () {
   const store = yield* Store.Store
@@ -247,7 +178,6 @@ export const play = (
     const made = yield* lane.make
     const { fixture } = made
     const failing = failingWire(made, injection) ?? failingMethods(fixture.provider, injection)
-    const { drive, moveTo } = clocks(fixture, failing.calls)
     const { grantee } = fixture
     const orphaned: Array<string> = []
     const lost: Array<string> = []
@@ -262,43 +192,11 @@ export const play = (
     })
 
     yield* Effect.gen(function* () {
-      yield* TestClock.setTime(yield* fixture.now)
       const elevations = yield* Elevations.Elevations
-      const principals = yield* Principals.Principals
-      const scheduler = yield* Scheduler.Scheduler
       const reconciler = yield* Reconciler.Reconciler
       const jobs = yield* Job.Jobs
 
-      const signIn = Effect.gen(function* () {
-        const now = Time.make(yield* Clock.currentTimeMillis)
-        yield* Effect.orDie(
-          principals.signIn({
-            ...grantee,
-            groups: [],
-            groupsReadAt: now,
-            kind: "human",
-            owner: null,
-            authTime: now,
-            amr: []
-          })
-        )
-      })
-      const work = Effect.gen(function* () {
-        while ((yield* scheduler.tick) > 0);
-      })
-      /** From one due job to the next. */
-      const pass = Effect.fnUntraced(function* (seconds: number) {
-        const until = (yield* Clock.currentTimeMillis) + seconds * 1000
-        for (;;) {
-          yield* drive(work)
-          const now = yield* Clock.currentTimeMillis
-          const next = yield* Effect.orDie(jobs.nextDue)
-          if (next === null || next > until) break
-          yield* moveTo(Math.max(next, now + 1))
-        }
-        yield* moveTo(until)
-        yield* drive(work)
-      })
+      const { drive, pass, signIn } = yield* handling(fixture, failing.calls)
       /** People try again when they hear of trouble. */
       const stubborn = <A>(effect: Effect.Effect<A, ElevationError.ElevationError>) =>
         Effect.gen(function* () {
@@ -359,11 +257,7 @@ export const play = (
       for (const { dead, kind, leased, ready } of counts) {
         if (dead + leased + ready > 0) lost.push(`${ready + leased} jobs of kind ${kind} are left and ${dead} are dead`)
       }
-    }).pipe(
-      Effect.provide(
-        Engine.layer().pipe(Layer.provideMerge(ports(mutate(failing.provider))), Layer.provideMerge(TestClock.layer()))
-      )
-    )
+    }).pipe(Effect.provide(engineOver(mutate(failing.provider))))
     if (injection === null && granted !== wanted) {
       lost.push(`${granted} grants instead of ${wanted}: ${refusals.join("; ")}`)
     }
