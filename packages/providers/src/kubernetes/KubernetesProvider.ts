@@ -21,7 +21,9 @@ import * as KubernetesCalls from "./KubernetesCalls.ts"
 import { KubernetesConfig, territory, whyNotConfig } from "./KubernetesConfig.ts"
 import * as KubernetesError from "./KubernetesError.ts"
 import * as KubernetesSdk from "./KubernetesSdk.ts"
+import * as Listing from "./Listing.ts"
 import * as Mark from "./Mark.ts"
+import * as Ownership from "./Ownership.ts"
 import * as Permissions from "./Permissions.ts"
 import * as Subject from "./Subject.ts"
 import * as Target from "./Target.ts"
@@ -33,9 +35,6 @@ const shortestToken = 600
 
 /** How far the database's clock and a cluster's may be apart before a token's end counts as another. */
 const clockDifferenceSeconds = 30
-
-/** When a deletion that something holds up is looked at again. */
-const heldUpSeconds = 5
 
 export interface Options {
   /** How the client is loaded; the installed package when absent. */
@@ -174,56 +173,6 @@ export const fromCalls = (
       return { maxDurationSeconds: config.max_duration_seconds, facts: {} }
     })
 
-  /** What is there under the name of something of ours; an error when it is not what this request would have made. */
-  const sameAs = (
-    place: KubernetesCalls.Place,
-    requestId: string,
-    binding: KubernetesCalls.Binding | null
-  ): Effect.Effect<KubernetesCalls.Found, Provider.ProviderError> =>
-    Effect.gen(function* () {
-      const found = yield* calls.read(place)
-      const what = `${place.kind} ${place.namespace === null ? "" : `${place.namespace}/`}${place.name} in ${place.cluster}`
-      const conflict = (retryable: boolean, effect: "none" | "unknown", hint: string): Provider.ProviderError =>
-        new Provider.ProviderError({
-          provider: name,
-          reason: "ProviderConflict",
-          retryable,
-          effect,
-          message: "something else in the cluster has the name that this grant needs",
-          hint
-        })
-      if (found === null) return yield* conflict(true, "unknown", `${what} was there and is gone; it is tried again.`)
-      if (!Mark.isOf(found, requestId)) {
-        return yield* conflict(
-          false,
-          "none",
-          `${what} does not carry this request's mark. Look who made it, and remove it.`
-        )
-      }
-      if (found.isDeleting) {
-        return yield* conflict(
-          true,
-          "unknown",
-          `${what} is being deleted (finalizers: ${found.finalizers.join(", ")}); it is tried again.`
-        )
-      }
-      const [subject] = found.subjects
-      const isSame =
-        binding === null ||
-        (found.subjects.length === 1 &&
-          subject !== undefined &&
-          Subject.isSame(subject, binding.subject) &&
-          found.role?.kind === binding.role.kind &&
-          found.role.name === binding.role.name)
-      return isSame
-        ? found
-        : yield* conflict(
-            false,
-            "unknown",
-            `${what} has this request's mark, but another subject or role than was approved. Somebody changed it.`
-          )
-    })
-
   const environment = (target: Target.Target): Record<string, string> => ({
     JITSUDO_K8S_CLUSTER: target.cluster,
     JITSUDO_K8S_NAMESPACE: target.namespace ?? "*",
@@ -254,13 +203,13 @@ export const fromCalls = (
           ? null
           : yield* Effect.flatMap(
               calls.createAccount(accountAt, Mark.metadataOf(request, accountAt, asked, config.managed_label)),
-              (made) => (made === "exists" ? sameAs(accountAt, requestId, null) : Effect.succeed(made))
+              (made) => (made === "exists" ? Ownership.sameAs(calls, accountAt, requestId, null) : Effect.succeed(made))
             )
       const made = yield* calls
         .createBinding(bindingAt, Mark.metadataOf(request, bindingAt, asked, config.managed_label), binding)
         .pipe(
           Effect.flatMap((created) =>
-            created === "exists" ? sameAs(bindingAt, requestId, binding) : Effect.succeed(created)
+            created === "exists" ? Ownership.sameAs(calls, bindingAt, requestId, binding) : Effect.succeed(created)
           ),
           Effect.mapError((error) => (account === null ? error : KubernetesError.afterEffect(error)))
         )
@@ -310,57 +259,6 @@ export const fromCalls = (
       }
     })
 
-  /** Deletes what of this request is there; what it says is for the audit entry. */
-  const takeAway = (
-    place: KubernetesCalls.Place,
-    requestId: string,
-    uid: string | null,
-    expected: KubernetesCalls.Binding | null
-  ): Effect.Effect<string | null, Provider.ProviderError> =>
-    Effect.gen(function* () {
-      const what = `${place.kind} ${place.namespace === null ? "" : `${place.namespace}/`}${place.name}`
-      const heldUp = (message: string, hint: string): Provider.ProviderError =>
-        new Provider.ProviderError({
-          provider: name,
-          reason: "ProviderConflict",
-          retryable: true,
-          effect: "unknown",
-          message,
-          hint,
-          retryAfterSeconds: heldUpSeconds
-        })
-      // Once for ours, and once more for what may have taken its name meanwhile.
-      for (let attempt = 0; attempt < 3; attempt += 1) {
-        const found = yield* calls.read(place)
-        if (found === null) return null
-        if (!Mark.isOf(found, requestId) && found.uid !== uid) {
-          const [subject] = found.subjects
-          const grantsTheSame =
-            expected !== null &&
-            subject !== undefined &&
-            Subject.isSame(subject, expected.subject) &&
-            found.role?.kind === expected.role.kind &&
-            found.role.name === expected.role.name
-          if (!grantsTheSame) return `${what} is not this request's and was left alone`
-          return yield* heldUp(
-            "somebody gave the same right under this grant's name",
-            `${what} in ${place.cluster} has no mark of jitsudo's and binds the same subject to the same role. Remove it if nobody needs it.`
-          )
-        }
-        if (found.isDeleting) {
-          return yield* heldUp(
-            "the cluster has not let go of it yet",
-            `${what} in ${place.cluster} is being deleted and goes on granting until its finalizers are gone: ${found.finalizers.join(", ")}.`
-          )
-        }
-        yield* calls.remove(place, found.uid)
-      }
-      return yield* heldUp(
-        "the cluster has not let go of it yet",
-        `${what} in ${place.cluster} is made again and again.`
-      )
-    })
-
   const end: Provider.Provider["end"] = (request) =>
     Effect.gen(function* () {
       const requestId = yield* requestIdOf(request)
@@ -368,7 +266,8 @@ export const fromCalls = (
       const reference = Result.getOrElse(readReference(request.reference), () => null)
       const subject = subjectOf(requestId, request.grantee)
       const said = [
-        yield* takeAway(
+        yield* Ownership.takeAway(
+          calls,
           bindingPlace(target, requestId),
           requestId,
           reference?.binding.uid ?? null,
@@ -380,7 +279,9 @@ export const fromCalls = (
       for (const namespace of homes) {
         if (namespace === undefined) continue
         const uid = reference?.serviceAccount?.namespace === namespace ? reference.serviceAccount.uid : null
-        said.push(yield* takeAway(accountPlace(target.cluster, namespace, requestId), requestId, uid, null))
+        said.push(
+          yield* Ownership.takeAway(calls, accountPlace(target.cluster, namespace, requestId), requestId, uid, null)
+        )
       }
       const note = said.filter((part) => part !== null).join("; ")
       return { note: note === "" ? null : note }
@@ -401,59 +302,6 @@ export const fromCalls = (
       return (yield* isThere(account, reference?.serviceAccount?.uid)) ? "active" : "ended"
     })
 
-  /** A found object as `list` gives it; null when it is not what jitsudo would have made. */
-  const taggedOf = (
-    found: KubernetesCalls.Found,
-    canonical: Pick<Provider.Canonical, "role" | "resourceScope">,
-    account: KubernetesCalls.Found | null
-  ): Provider.Tagged | null => {
-    const requestId = Mark.requestIn(found)
-    if (requestId === null || Target.fromCanonical(canonical) === null) return null
-    const whole = { ...canonical, durationSeconds: 0 }
-    // An account in another namespace than today's configuration has: the binding says which.
-    const bound = found.subjects.find(
-      ({ kind, name: of }) => kind === "ServiceAccount" && of === Mark.accountName(requestId)
-    )
-    const home = account?.namespace ?? bound?.namespace ?? null
-    return {
-      requestId,
-      resourceKey: resourceKey(whole, { issuer: "", subject: "", email: null }),
-      reference: {
-        binding: { uid: found.role === null ? "" : found.uid },
-        serviceAccount: home === null ? null : { namespace: home, uid: account?.uid ?? "" }
-      },
-      notAfter: Mark.expiryIn(found),
-      installation: Mark.installationIn(found),
-      canonical: whole
-    }
-  }
-
-  const listIn = (cluster: string): Effect.Effect<ReadonlyArray<Provider.Tagged>, Provider.ProviderError> =>
-    Effect.gen(function* () {
-      const bindings = [
-        ...(yield* calls.list(cluster, "RoleBinding")),
-        ...(yield* calls.list(cluster, "ClusterRoleBinding"))
-      ].filter((found) => found.name === Mark.bindingName(Mark.requestIn(found) ?? ""))
-      const accounts = new Map(
-        (isOwnAccount ? yield* calls.list(cluster, "ServiceAccount") : [])
-          .filter((found) => found.name === Mark.accountName(Mark.requestIn(found) ?? ""))
-          .map((found) => [found.name, found] as const)
-      )
-      const bound = bindings.flatMap((found) => {
-        if (found.role === null) return []
-        const role = Target.roleText(found.role)
-        const account = accounts.get(Mark.accountName(Mark.requestIn(found) ?? "")) ?? null
-        accounts.delete(account?.name ?? "")
-        return taggedOf(found, { role, resourceScope: `${cluster}/${found.namespace ?? "*"}` }, account) ?? []
-      })
-      // An account without a binding can do nothing, and is ours to take away all the same.
-      const left = [...accounts.values()].flatMap((found) => {
-        const ask = Mark.askIn(found)
-        return ask.resourceScope.startsWith(`${cluster}/`) ? (taggedOf(found, ask, found) ?? []) : []
-      })
-      return [...bound, ...left]
-    })
-
   return {
     name,
     capabilities,
@@ -463,7 +311,7 @@ export const fromCalls = (
     end,
     resourceKey,
     inspect,
-    list: () => Effect.map(Effect.forEach(allowed.clusters, listIn), (found) => found.flat()),
+    list: () => Listing.everything(calls, allowed.clusters, { accounts: isOwnAccount, resourceKey }),
     diagnose: ({ canonical, grantee }) => {
       const target = canonical === null ? null : Target.fromCanonical(canonical)
       const subject = grantee === null ? null : subjectOf("", grantee)
