@@ -2,10 +2,10 @@
 import type { Platform } from "./Platform.ts"
 
 const all: Readonly<Record<string, () => Promise<{ readonly platform: Platform }>>> = {
-  aws: () => import("./aws.ts"),
-  azure: () => import("./azure.ts"),
-  gcp: () => import("./gcp.ts"),
-  kubernetes: () => import("./kubernetes.ts")
+  aws: () => import("./Aws.ts"),
+  azure: () => import("./Azure.ts"),
+  gcp: () => import("./Gcp.ts"),
+  kubernetes: () => import("./Kubernetes.ts")
 }
 
 export const names: ReadonlyArray<string> = Object.keys(all)
