@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { cli } from "./Commands.ts"
+import { redact } from "./Redaction.ts"
 import { version } from "./Version.ts"
 
 /** Usage errors are one line on standard error and exit 2; the help is for whoever asks for it. */
@@ -32,6 +33,13 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
     if (Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
     const error = Cause.squash(exit.cause)
     if (CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0) return onExit(2)
+    // What nobody expected has told nobody yet.
+    if (Cause.hasDies(exit.cause)) {
+      const said = error instanceof Error ? `${error.name}: ${error.message}` : "no error"
+      process.stderr.write(
+        `error: a fault in jitsudod itself (${redact(said.split("\n", 1)[0] ?? "")}); please report it\n`
+      )
+    }
   }
   Runtime.defaultTeardown(exit, onExit)
 }

@@ -235,9 +235,15 @@ export const open = <C>(plugin: ProviderPlugin.ProviderPlugin<C>): OpenPlugin =>
       const config = decoded.success
       const encoded = encode(config)
       const plain = mask(shape, Result.isSuccess(encoded) ? encoded.success : prepared)
+      // Foreign code with secrets in its hands: what it throws is not passed on.
+      const territory = Result.try(() => plugin.territory?.(config) ?? null)
+      if (Result.isFailure(territory)) {
+        note(findings, path, "the plug-in's `territory` throws", "that is a matter for its author")
+        return undefined
+      }
       return {
         make: () => plugin.make(config),
-        territory: plugin.territory === undefined ? null : plugin.territory(config),
+        territory: territory.success,
         shown: isTree(plain) ? plain : {},
         secrets: secretsIn(shape, prepared)
       }

@@ -241,6 +241,19 @@ describe("a module", () => {
     expect(await failureOf("nothing.mjs", none)).toMatch(/made no provider/u)
   })
 
+  it("whose own code throws is said to", async () => {
+    const throwing = door(`return ${provider}`, `, territory: () => { throw new Error("${token}") }`)
+    write("throwing.mjs", withEffect(throwing))
+    const issues = await issuesOf({ cellar: { plugin: "./throwing.mjs", config: { url: "http://x", token } } })
+    expect(issues.map(({ message }) => message)).toEqual(["the plug-in's `territory` throws"])
+    write(
+      "eager.mjs",
+      `${head}export const plugin = { name: "door", config: Schema.Struct({}), make: () => { throw new RangeError("too eager") } }`
+    )
+    const [result] = await made({ cellar: { plugin: "./eager.mjs" } })
+    expect(result).toMatchObject({ failure: { message: /failed while it was made: RangeError: too eager$/u } })
+  })
+
   it("may not take a built-in's name", async () => {
     write("door.mjs", good)
     const [issue] = await issuesOf({ aws: { plugin: "./door.mjs", config: { url: "http://x", token } } })
