@@ -289,5 +289,7 @@ export const make = (config: MockConfig): Mock => {
 export const plugin: ProviderPlugin.ProviderPlugin<MockConfig> = {
   name,
   config: MockConfig,
-  make: (config) => Effect.sync(() => make(config).provider)
+  make: (config) => Effect.sync(() => make(config).provider),
+  // Without a file each has a platform of its own.
+  territory: ({ state_file: file }) => (file === undefined ? [] : [file])
 }

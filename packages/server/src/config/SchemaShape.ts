@@ -64,6 +64,18 @@ const descriptionOf = (ast: SchemaAST.AST): string => {
   return typeof said === "string" ? said : ""
 }
 
+/** `Schema.Int`: a number that is checked to be whole. */
+const isWhole = ({ checks }: SchemaAST.AST): boolean =>
+  checks?.some((check) => {
+    const representation = check.annotations?.["representation"]
+    return (
+      typeof representation === "object" &&
+      representation !== null &&
+      "id" in representation &&
+      representation.id === "effect/schema/isInt"
+    )
+  }) ?? false
+
 /** The default of a field, by asking the schema for a group that lacks it. */
 const defaultOf = (ast: SchemaAST.AST): unknown => {
   const field = Schema.Struct({ key: Schema.make<Schema.Codec<unknown>>(ast) })
@@ -158,7 +170,9 @@ const shapeAt = (ast: SchemaAST.AST, depth: number): Shape => {
   }
   if (SchemaAST.isString(side) || SchemaAST.isTemplateLiteral(side)) return value("text", asText)
   if (SchemaAST.isNumber(side)) {
-    return value("number", (text) => (/^-?\d{1,15}(?:\.\d{1,9})?$/u.test(text) ? Number(text) : text))
+    return value(isWhole(side) ? "whole number" : "number", (text) =>
+      /^-?\d{1,15}(?:\.\d{1,9})?$/u.test(text) ? Number(text) : text
+    )
   }
   if (SchemaAST.isBoolean(side)) return value("true or false", (text) => truths.get(text.toLowerCase()) ?? text)
   return anything.shape

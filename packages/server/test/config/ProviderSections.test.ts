@@ -1,4 +1,5 @@
 /** `providers.*`: read with the plug-ins' own schemas, every fault at once. */
+import { Time } from "@jitsudo/core"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -281,6 +282,21 @@ describe("several sections of one plug-in", () => {
       provider: "aws-lab",
       hint: "Add it to `providers.aws-lab.config.accounts` if it should."
     })
+  })
+
+  it("grant and take back each for itself", async () => {
+    const results = await made({ mock: {}, "mock-eu": { plugin: "mock", config: { roles: ["reader"] } } })
+    const [one, other] = results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+    if (one === undefined || other === undefined) throw new Error("not made")
+    const canonical = { role: "reader", resourceScope: "demo", durationSeconds: 60 }
+    const grantee = { issuer: "https://id.example", subject: "ada", email: null }
+    const request = { requestId: "req_1", grantee, canonical, checked: {}, reason: "", metadata: {}, neighbours: [] }
+    const now = Time.make(Date.now())
+    await Effect.runPromise(one.grant({ ...request, now }))
+    expect((await Effect.runPromise(one.list())).map(({ requestId }) => requestId)).toEqual(["req_1"])
+    expect(await Effect.runPromise(other.list())).toEqual([])
+    const unknown = await Effect.runPromise(Effect.flip(other.check({ ...canonical, role: "writer" }, grantee)))
+    expect(unknown).toMatchObject({ provider: "mock-eu", hint: "Add it to `providers.mock-eu.config.roles`." })
   })
 
   it("must not reach the same thing, and must be able to say so", async () => {
