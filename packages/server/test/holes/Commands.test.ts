@@ -59,6 +59,16 @@ describe("a command that cannot be run", () => {
   })
 })
 
+describe("the keys of the configuration", () => {
+  it("are listed with meaning, default and variable, those of every built-in provider too", async () => {
+    const { ended, said } = jitsudod(["config", "keys"])
+    expect([await ended, said.err]).toEqual([0, ""])
+    expect(said.out).toContain('server.http_addr: address, default "127.0.0.1:8080"  JITSUDOD_HTTP_ADDR\n    Where')
+    for (const name of ["aws", "azure", "gcp", "kubernetes", "mock"]) expect(said.out).toContain(`\nproviders.${name}.`)
+    expect(said.out).toContain("JITSUDOD_DATABASE_URL (or JITSUDOD_DATABASE_URL_FILE)")
+  })
+})
+
 describe("a daemon that is told to stop", () => {
   it("lets a request finish, and a second signal ends it at once", { timeout: 120_000 }, async () => {
     const directory = freshDirectory()
