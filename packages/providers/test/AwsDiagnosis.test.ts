@@ -102,3 +102,57 @@ describe("provider check in the mode identity_center", () => {
     })
   )
 })
+
+const diagnosed = (provider: Provider.Provider, grantee: Provider.Grantee | null = null) =>
+  provider.diagnose === undefined
+    ? Effect.die(new Error("there is no diagnosis"))
+    : provider.diagnose({ canonical: reader, grantee })
+
+const wrongIn = (findings: ReadonlyArray<Provider.Finding>) => findings.filter(({ ok }) => ok === false)
+
+describe("the diagnosis of identity_center", () => {
+  const reading = IdentityCenter.leastPrivilege.filter((action) => !/:(Create|Delete)/u.test(action))
+  const started = (actions: ReadonlyArray<string> = reading) =>
+    Effect.gen(function* () {
+      const wire = yield* AwsWire.scoped(IdentityCenter.wireOptions({ actions }))
+      return { wire, provider: yield* IdentityCenter.providerOf(wire) }
+    })
+
+  it.live("looks at every permission that reads, writes nothing, and says what only a grant would show", () =>
+    Effect.gen(function* () {
+      const { provider, wire } = yield* started()
+      const findings = yield* diagnosed(provider)
+      assert.deepStrictEqual(wrongIn(findings), [])
+      assert.deepStrictEqual(
+        findings.map(({ what }) => what.split(" ")[0] ?? "").toSorted(),
+        IdentityCenter.leastPrivilege.toSorted()
+      )
+      assert.lengthOf(wire.assignments.operations("create"), 0)
+    })
+  )
+
+  it.live.each(reading)("names %s when it is missing, and goes on", (permission) =>
+    Effect.gen(function* () {
+      const { provider } = yield* started(reading.filter((action) => action !== permission))
+      const findings = yield* diagnosed(provider, alice)
+      assert.deepStrictEqual(
+        wrongIn(findings).map(({ missing }) => missing),
+        [permission]
+      )
+    })
+  )
+
+  it.live("does not call active what nobody was granted", () =>
+    Effect.gen(function* () {
+      const { provider, wire } = yield* started()
+      const principal = { principalId: IdentityCenter.aliceId, principalType: "USER" } as const
+      const permissionSetArn = IdentityCenter.permissionSetArn(2)
+      wire.assignments.put({ account: home, permissionSetArn, ...principal })
+      const { facts: checked } = yield* provider.check(reader, alice)
+      const now = Time.make(wire.now())
+      const request = { canonical: reader, checked, grantee: alice, now, notAfter: now, neighbours: [] }
+      const ending = { ...request, requestId: `req_${"0".repeat(26)}`, reference: null, why: "early" as const }
+      assert.strictEqual(yield* provider.inspect(ending), "unknown")
+    })
+  )
+})

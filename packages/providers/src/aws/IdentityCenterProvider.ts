@@ -363,8 +363,10 @@ export const fromCalls = (
       if (ended.has(request.requestId)) return "ended"
       const facts = yield* factsOf(request)
       const place = placeOf(request.canonical.resourceScope, facts)
-      if (yield* operations.isThere(place)) return "active"
-      const issuedAt = referenceIn(request.reference)?.issuedAt ?? request.now
+      const reference = referenceIn(request.reference)
+      // Without one, what is there may be anybody's.
+      if (yield* operations.isThere(place)) return reference === null ? "unknown" : "active"
+      const issuedAt = reference?.issuedAt ?? request.now
       return request.now < issuedAt + lagSeconds * 1000 ? "unknown" : "ended"
     })
 
