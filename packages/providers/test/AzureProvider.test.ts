@@ -341,6 +341,20 @@ describe("strangers", () => {
     })
   )
 
+  it.live("who delete what several hold leave nothing to end, and it is not made again for the others", () =>
+    Effect.gen(function* () {
+      for (const { desk, wire } of [yield* world(), yield* withPim()]) {
+        yield* desk.grant(1)
+        yield* desk.grant(2)
+        wire.unassign(only(wire).name)
+        yield* desk.end(1)
+        assert.strictEqual(yield* desk.inspect(2), "ended")
+        yield* desk.end(2)
+        assert.deepStrictEqual(wire.assignments(), [])
+      }
+    })
+  )
+
   it.live("who assign the same right between a look and a write are not overwritten", () =>
     Effect.gen(function* () {
       const { desk, provider, wire } = yield* world()
@@ -394,10 +408,12 @@ describe("with PIM", () => {
         [asked?.requestType, asked?.name, asked?.ticketInfo],
         ["AdminAssign", Mark.guidOf(idOf(1)), { ticketSystem: "jitsudo", ticketNumber: idOf(1) }]
       )
-      wire.advance(1801)
+      wire.advance(1810)
       assert.deepStrictEqual(wire.assignments(), [])
-      yield* desk.end(1, { why: "expired" })
-      assert.strictEqual(wire.scheduleRequests().length, 1)
+      const notAfter = nowOf(wire)
+      yield* desk.end(1, { why: "expired", notAfter })
+      const writes = operations(wire).filter((operation) => operation.endsWith("/write"))
+      assert.strictEqual(writes.length, 1)
     })
   )
 
@@ -463,6 +479,25 @@ describe("with PIM", () => {
       yield* TestClock.withLive(desk.grant(1))
       assert.strictEqual(wire.scheduleRequests().length, 1)
       assert.deepStrictEqual(living(wire), [idOf(1)])
+    })
+  )
+
+  it.live("a request that is still under way is not taken for one that never was", () =>
+    Effect.gen(function* () {
+      // Accepted, and neither carried out nor refused yet.
+      const { desk, wire } = yield* withPim({ pendingCalls: 8, nextFails: "Failed" })
+      const read = `${rbac}/roleAssignmentScheduleRequests/read`
+      wire.inject(read, { kind: "latency", millis: 0 })
+      const held = wire.hold(read)
+      const attempt = yield* Effect.forkChild(desk.grant(1), { startImmediately: true })
+      yield* Effect.promise(() => held.reached)
+      yield* Effect.forkChild(Fiber.interrupt(attempt), { startImmediately: true })
+      held.release()
+      yield* Fiber.await(attempt)
+      const failure = yield* Effect.flip(desk.end(1))
+      assert.deepStrictEqual([failure.reason, failure.effect, failure.retryable], ["ProviderConflict", "none", true])
+      yield* desk.end(1)
+      assert.deepStrictEqual(wire.assignments(), [])
     })
   )
 
@@ -804,6 +839,19 @@ describe("what carries our mark", () => {
       yield* desk.end(1)
       assert.deepStrictEqual(living(wire), [idOf(2)])
       yield* elsewhere.end(2)
+      assert.deepStrictEqual(wire.assignments(), [])
+    })
+  )
+
+  it.live("and is over keeps nothing, though nobody came to end it", () =>
+    Effect.gen(function* () {
+      const { desk, wire } = yield* world()
+      // An installation that is gone left its mark.
+      yield* deskOf(wire, yield* providerOf(wire)).grant(1, { installation: "gone" })
+      wire.advance(1801)
+      yield* desk.grant(2)
+      assert.deepStrictEqual(living(wire), [idOf(2)])
+      yield* desk.end(2)
       assert.deepStrictEqual(wire.assignments(), [])
     })
   )

@@ -113,7 +113,8 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>):
         }
         return { note: null }
       }
-      if (held === null) return yield* AzureError.notShownYet(right.scope)
+      // Those who hold it know its name, and there is nothing under it: somebody removed it.
+      if (held === null) return { note: null }
       const marked = held.marks.holders.some(({ requestId }) => requestId === request.requestId)
       const complete = staying.every(({ requestId }) => held.marks.holders.some((one) => one.requestId === requestId))
       if (marked || !complete) {

@@ -89,11 +89,13 @@ export const make = (calls: AzureCalls, config: AzureConfig): Directory => {
       const [only, another] = all
       if (only === undefined || !ArmScope.isGuid(only.id)) {
         return yield* nobody(
-          `No user's ${by} is the requester's verified address; see \`providers.azure.lookup\` (guests: mail) and \`principals\`.`
+          `No user's ${by} is the requester's verified address; see \`providers.azure.lookup\` (guests: mail) and \`providers.azure.principals\`.`
         )
       }
       if (another !== undefined) {
-        return yield* nobody(`More than one user has the requester's address as ${by}; name one in \`principals\`.`)
+        return yield* nobody(
+          `More than one user has the requester's address as ${by}; name one in \`providers.azure.principals\`.`
+        )
       }
       return { principalId: only.id.toLowerCase(), principalType: types.user }
     })

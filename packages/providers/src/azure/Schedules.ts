@@ -211,9 +211,11 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>, 
       const [first] = staying
       if (held === null) {
         if (request.notAfter <= request.now) return { note: null }
-        // It may be on its way, or not shown yet. Where others may hold it, nothing is removed unseen.
+        // It may be on its way still.
         const own = yield* calls.scheduleRequest(right.scope, Mark.guidOf(request.requestId))
-        if (first !== undefined || (own !== null && isPending(own))) return yield* AzureError.notShownYet(right.scope)
+        if (own !== null && isPending(own)) return yield* AzureError.notShownYet(right.scope)
+        // Those who hold it know its name, and there is nothing under it: nothing is removed unseen that may be theirs.
+        if (first !== undefined) return { note: null }
       }
       if (first === undefined) {
         const removed = yield* change(right, options.newName(), "AdminRemove", `jitsudo has ended ${request.requestId}`)
