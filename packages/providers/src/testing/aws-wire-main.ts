@@ -2,8 +2,8 @@
  * The wire server as a process of its own, for demos and crash tests: prints one line of JSON (its address and the
  * daemon's made-up keys) and serves until it gets SIGTERM or SIGINT, or its standard input ends.
  *
- * An argument names a JSON file with `identities` and `roles` as `AwsWire.start` takes them; without one there is the
- * demo's account. `GET /_wire/state`, `POST /_wire/faults`, `POST /_wire/advance` and `POST /_wire/lag` are its
+ * An argument names a JSON file with `identities`, `roles` and, if wanted, `identityCenter` as `AwsWire.start` takes
+ * them; without one there is the demo's account. `GET /_wire/state`, `POST /_wire/faults`, `POST /_wire/advance` and `POST /_wire/lag` are its
  * door for tests.
  */
 import { readFileSync } from "node:fs"
@@ -14,7 +14,7 @@ import * as AwsWire from "./AwsWire.ts"
 const account = "111122223333"
 
 /** The demo's account: one identity that may do what the default configuration of `aws` needs, and two roles. */
-const demo: Pick<AwsWire.WireOptions, "identities" | "roles"> = {
+const demo: Omit<AwsWire.WireOptions, "now" | "hear"> = {
   identities: [
     {
       accessKeyId: "AKIAJITSUDODEMO00000",
