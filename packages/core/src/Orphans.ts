@@ -38,7 +38,7 @@ const Mark = Schema.Struct({
     notAfter: Schema.NullOr(Times.Stored),
     installation: Schema.NullOr(Schema.String),
     canonical: Schema.optionalKey(
-      Schema.Struct({ role: Schema.String, resourceScope: Schema.String, durationSeconds: Schema.Number })
+      Schema.Struct({ role: Schema.String, resourceScope: Schema.String, durationSeconds: Schema.Finite })
     ),
     grantee: Schema.optionalKey(
       Schema.Struct({ issuer: Schema.String, subject: Schema.String, email: Schema.NullOr(Schema.String) })
