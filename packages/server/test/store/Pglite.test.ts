@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, inject, it } from "vitest"
 import { Database } from "../../src/store/Database.ts"
-import { migrate, pending } from "../../src/store/Migrations.ts"
+import { latest, migrate, pending } from "../../src/store/Migrations.ts"
 import * as Pglite from "../../src/store/Pglite.ts"
 import { DurableFiles } from "../../src/store/PgliteFiles.ts"
 import { startWorker } from "./Workers.ts"
@@ -34,7 +34,7 @@ describe("PGlite", () => {
       }
     }
     await Effect.gen(function* () {
-      expect((yield* pending).map((one) => one.id)).toEqual([1, 2, 3, 4])
+      expect((yield* pending).map((one) => one.id)).toEqual(Array.from({ length: latest }, (_, index) => index + 1))
       yield* migrate
       expect(yield* pending).toEqual([])
       const sql = yield* SqlClient.SqlClient
