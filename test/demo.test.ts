@@ -3,7 +3,7 @@
  * time the demo must end with exit code 1 and name that step, for the reason that the sabotage is.
  */
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeAll, describe, expect, inject, it } from "vitest"
 import { platform as aws } from "../scripts/demo/platforms/Aws.ts"
@@ -115,8 +115,21 @@ const seenThere: Readonly<Record<number, RegExp>> = {
   8: /to refuse the program whose [\w ]+ was revoked, .*; saw (?!refused)/u
 }
 
-/** A data directory in which nothing happened yet. */
-const madeOnce = async (): Promise<string> => {
+/** A data directory in which nothing happened yet, and the CLI in one file, which starts in half the time. */
+interface Made {
+  readonly data: string
+  readonly cli: string
+}
+
+const madeOnce = async (): Promise<Made> => {
+  const cli = join(inject("scratch"), "demo-cli")
+  const bundled = await node("bundle", ["packages/cli/scripts/bundle.mjs", join(cli, "dist")])
+  if (bundled.code !== 0) throw new Error(`the CLI cannot be bundled: ${bundled.stderr}`)
+  cpSync(join(root, "packages/cli/package.json"), join(cli, "package.json"))
+  return { data: await startedOnce(), cli: join(cli, "dist", "bin.js") }
+}
+
+const startedOnce = async (): Promise<string> => {
   const directory = join(inject("scratch"), "demo-data")
   const config = join(inject("scratch"), "demo-data.yaml")
   writeFileSync(config, 'server: { http_addr: "127.0.0.1:0" }\ndev: { issuer_addr: "127.0.0.1:0" }\n')
@@ -140,7 +153,13 @@ const worlds: ReadonlyArray<ReadonlyArray<number>> = [[3, 10, 11, 12, 14], [7, 8
 /** The runs by their names: two at a time, in this order; each test waits for its own. */
 const runs = new Map<string, Promise<Ran>>()
 
-const begin = (made: Promise<string>): void => {
+/** What is prepared for a run of the small size. */
+const prepared = async (made: Promise<Made>, steps: ReadonlyArray<number>): Promise<ReadonlyArray<string>> => {
+  const { cli, data } = await made
+  return ["--only", steps.join(), "--data", data, "--cli", cli]
+}
+
+const begin = (made: Promise<Made>): void => {
   const waiting: Array<() => Promise<unknown>> = []
   const run = (name: string, ran: () => Promise<Ran>): void => {
     const { promise, reject, resolve } = Promise.withResolvers<Ran>()
@@ -153,25 +172,25 @@ const begin = (made: Promise<string>): void => {
   for (const numbers of isFull ? steps.map(({ number }) => [number]) : worlds) {
     const name = `break-${numbers.join("-")}`
     run(name, async () => {
-      const how = isFull ? [] : ["--only", numbers.join(), "--data", await made]
+      const how = isFull ? [] : await prepared(made, numbers)
       return demo(name, "--break", numbers.join(), ...how)
     })
   }
   for (const name of others) {
     run(name, async () => {
-      const how = isFull ? [] : ["--only", particular.join(), "--data", await made]
+      const how = isFull ? [] : await prepared(made, particular)
       return demo(name, "--provider", name, ...how)
     })
     for (const numbers of isFull ? sabotagedThere : []) {
       const broken = `${name}-break-${numbers.join("-")}`
       run(broken, async () => {
-        const how = ["--only", numbers.join(), "--data", await made]
+        const how = await prepared(made, numbers)
         return demo(broken, "--provider", name, "--break", numbers.join(), ...how)
       })
     }
   }
   run("stopped", async () =>
-    node("stopped", ["scripts/demo.mjs", "--data", await made], (stdout, child) => {
+    node("stopped", ["scripts/demo.mjs", "--data", (await made).data], (stdout, child) => {
       if (stdout.includes("daemon at http")) child.kill("SIGINT")
     })
   )

@@ -14,6 +14,8 @@ export interface PersonOptions {
   readonly home: string
   /** Where the repository is. */
   readonly root: string
+  /** The CLI's program. */
+  readonly cli: string
   /** The daemon, or what stands before it. */
   readonly server: string
   /** Their own sign-in at the platform, as their environment has it now. */
@@ -48,7 +50,7 @@ export class Person {
   }
 
   #launch(args: ReadonlyArray<string>): Launch {
-    const { home, own, root, server } = this.#options
+    const { cli, home, own, root, server } = this.#options
     const cliLoads = this.#options.cliLoads()
     const env = {
       ...plainEnvironment(home),
@@ -60,7 +62,7 @@ export class Person {
     }
     return {
       program: process.execPath,
-      args: [join(root, "packages", "cli", "bin", "jitsudo.mjs"), ...args],
+      args: [cli, ...args],
       env,
       cwd: root
     }

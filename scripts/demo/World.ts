@@ -27,6 +27,8 @@ export interface WorldOptions {
   readonly sabotages: ReadonlyMap<number, Sabotage>
   /** A data directory to start on a copy of, so that the database need not be made. */
   readonly data: string | undefined
+  /** The CLI's program; this checkout's when absent. */
+  readonly cli: string | undefined
 }
 
 /** Where the daemon is and the issuer whose tokens it takes. */
@@ -41,6 +43,7 @@ export class World {
   readonly transcript: Transcript
   readonly platform: Platform
   readonly sabotages: ReadonlyMap<number, Sabotage>
+  readonly cli: string
   readonly processes = new Processes()
   /** What was done, in order: the log must have all of it. */
   readonly deeds: Array<Deed> = []
@@ -61,6 +64,7 @@ export class World {
     this.transcript = options.transcript
     this.platform = options.platform
     this.sabotages = options.sabotages
+    this.cli = options.cli ?? join(options.root, "packages/cli/bin/jitsudo.mjs")
     if (options.data !== undefined) cpSync(options.data, join(options.directory, "data"), { recursive: true })
   }
 
@@ -209,6 +213,7 @@ export class World {
       id,
       home: join(this.directory, id),
       root: this.root,
+      cli: this.cli,
       server: this.#gateway?.url ?? addresses.api,
       own: () => (id === "alice" ? { ...this.place.alice, ...this.broken.own } : {}),
       cliLoads: () => this.broken.cliLoads,

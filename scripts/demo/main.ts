@@ -20,6 +20,7 @@ npm run demo -- --break N[,N]    breaks step N for real; ends with: demo: FAILED
 npm run demo -- --list           the steps, and how each is broken
              --only N[,N]        only these steps, and those that they stand on
              --keep              leaves the directory with data and logs, and says where
+             --cli FILE          the CLI as bundled there, instead of this checkout's
              --data DIR          starts on a copy of a data directory of \`jitsudod dev\` instead of an empty one`
 
 interface Asked {
@@ -29,6 +30,7 @@ interface Asked {
   readonly only: ReadonlyArray<number>
   readonly keep: boolean
   readonly data: string | undefined
+  readonly cli: string | undefined
 }
 
 const write = (text: string): void => {
@@ -47,6 +49,7 @@ const parsed = async (): Promise<Asked | "help" | { readonly list: Platform } | 
     const { values } = parseArgs({
       options: {
         break: { type: "string" },
+        cli: { type: "string" },
         data: { type: "string" },
         keep: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
@@ -70,14 +73,14 @@ const parsed = async (): Promise<Asked | "help" | { readonly list: Platform } | 
         return { wrong: `there is no step ${JSON.stringify(text)}: --list shows those that there are` }
       }
     }
-    const { data, keep } = values
-    return { platform, broken: numbers(values.break), only: numbers(values.only), keep, data }
+    const { cli, data, keep } = values
+    return { platform, broken: numbers(values.break), only: numbers(values.only), keep, data, cli }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : "the arguments cannot be read" }
   }
 }
 
-const tour = async ({ broken, data, keep, only, platform }: Asked): Promise<number> => {
+const tour = async ({ broken, cli, data, keep, only, platform }: Asked): Promise<number> => {
   const root = resolve(import.meta.dirname, "..", "..")
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "jitsudo-demo-")))
   const transcript = new Transcript(write)
@@ -88,7 +91,7 @@ const tour = async ({ broken, data, keep, only, platform }: Asked): Promise<numb
   const sabotages = new Map(broken.map((number) => [number, all[number] ?? { what: "nothing" }]))
   const steps = stepsOn(platform)
   const chosen = only.length > 0 ? upTo(steps, only) : steps
-  const world = new World({ root, directory, transcript, platform, sabotages, data })
+  const world = new World({ root, directory, transcript, platform, sabotages, data, cli })
 
   let stopping = false
   for (const [signal, code] of [

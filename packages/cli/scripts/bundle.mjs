@@ -1,10 +1,13 @@
 // One minified file for the program, so that it starts fast, and the compiler's thread beside it as a file of its own.
-// Siblings are bundled from their sources: nothing else has to be built before.
+// Siblings are bundled from their sources: nothing else has to be built before. An argument names another directory than
+// `dist`.
 
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const out = process.argv[2] ?? here("../dist")
 
 async function bundle(input, file) {
   const build = await rolldown({
@@ -19,6 +22,6 @@ async function bundle(input, file) {
   for (const chunk of output) console.log(chunk.fileName + " " + Math.round(chunk.code.length / 1024) + " kB")
 }
 
-await bundle(here("../src/bin.ts"), here("../dist/bin.js"))
+await bundle(here("../src/bin.ts"), join(out, "bin.js"))
 const rego = import.meta.resolve("@jitsudo/rego/compiler")
-await bundle(fileURLToPath(new URL("../src/compiler-worker.ts", rego)), here("../dist/compiler-worker.js"))
+await bundle(fileURLToPath(new URL("../src/compiler-worker.ts", rego)), join(out, "compiler-worker.js"))
