@@ -15,7 +15,7 @@ import { genesis, isHash, isSalt, leafOf, link, linkOf, textHashOf } from "./Cha
 import * as Frontier from "./Frontier.ts"
 import type { Head as Tree } from "./Merkle.ts"
 import type { Payload } from "./Payload.ts"
-import { disagreement, read } from "./Payload.ts"
+import { disagreement, isCanonical, read } from "./Payload.ts"
 import type { Broken, Layer, TreeFound, Verdict, Why } from "./Verdict.ts"
 
 /** An entry as far as it is evidence. May be hostile. */
@@ -33,6 +33,8 @@ export interface Options {
   readonly known?: ReadonlyArray<AuditChain.Head>
   /** Absent: no tree is computed. */
   readonly tree?: TreeOptions
+  /** Whether each payload must be the canonical text of what it says. */
+  readonly canonical?: boolean
 }
 
 export interface TreeOptions {
@@ -177,6 +179,9 @@ export const make = (options: Options = {}): ChainVerifier => {
   const checkContent = (entry: Evidence): Broken | undefined => {
     const payload = read(entry.payload)
     if ("why" in payload) return broken(entry.seq, "malformed", "a payload of format 1", payload.why)
+    if (options.canonical === true && !isCanonical(entry.payload)) {
+      return broken(entry.seq, "malformed", "the canonical text (RFC 8785) of what it says", entry.payload)
+    }
     if (entry.columns !== undefined) {
       const differ = disagreement(payload, entry.columns)
       if (differ !== null) return broken(entry.seq, "columns-disagree", differ.expected, differ.found)

@@ -23,6 +23,7 @@ export interface Options {
   readonly known?: ReadonlyArray<AuditChain.Head>
   /** Trees that somebody trustworthy signed. The export must have what it takes to compute its own. */
   readonly checkpoints?: ReadonlyArray<Tree>
+  readonly canonical?: boolean
 }
 
 /** A checkpoint of the export, and where it stands. */
@@ -114,7 +115,13 @@ export const make = (options: Options): ExportVerifier => {
     const tree = treeOf(header, options.checkpoints)
     if ("_tag" in tree) return tree
     covered = header.tree !== undefined
-    chain = Chain.make({ ...start, ...tree, ...(options.known === undefined ? {} : { known: options.known }) })
+    const canonical = options.canonical === true
+    chain = Chain.make({
+      ...start,
+      ...tree,
+      canonical,
+      ...(options.known === undefined ? {} : { known: options.known })
+    })
     return undefined
   }
 

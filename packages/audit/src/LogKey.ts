@@ -14,9 +14,8 @@
  *     log.example.com/audit+1d20c3a4+ARpc...
  */
 import * as Result from "effect/Result"
-import type { KeyRefused, VerifierKey } from "./VerifierKey.ts"
+import type { VerifierKey } from "./VerifierKey.ts"
 import * as Key from "./VerifierKey.ts"
-import { KeyRefused as Refused } from "./VerifierKey.ts"
 
 export interface LogKey {
   readonly key: VerifierKey
@@ -31,24 +30,30 @@ export const rangeText = ({ from, to }: LogKey): string => `${from}-${to ?? ""}`
 
 const lineForm = /^(\S+)(?:[ \t]+(\d{1,15})?-(\d{1,15})?)?$/u
 
-const parseLine = (line: string): Result.Result<LogKey, KeyRefused> => {
+const parseLine = (line: string): Result.Result<LogKey, Key.KeyRefused> => {
   const [, text, from, to] = lineForm.exec(line) ?? []
   if (text === undefined) {
-    return Result.fail(new Refused({ message: "a log key is a public key and, if it was rotated, sizes FROM-TO" }))
+    return Result.fail(
+      new Key.KeyRefused({ message: "a log key is a public key and, if it was rotated, sizes FROM-TO" })
+    )
   }
   return Result.flatMap(Key.parse(text), (key) => {
     const range = { from: Number(from ?? 0), ...(to === undefined ? {} : { to: Number(to) }) }
     if (key.type !== Key.noteType) {
-      return Result.fail(new Refused({ message: `${key.name}+${key.id} is a witness's key, which no log signs with` }))
+      return Result.fail(
+        new Key.KeyRefused({ message: `${key.name}+${key.id} is a witness's key, which no log signs with` })
+      )
     }
     return range.to !== undefined && range.to < range.from
-      ? Result.fail(new Refused({ message: `${key.name}+${key.id} speaks for no size: ${range.from}-${range.to}` }))
+      ? Result.fail(
+          new Key.KeyRefused({ message: `${key.name}+${key.id} speaks for no size: ${range.from}-${range.to}` })
+        )
       : Result.succeed({ key, ...range })
   })
 }
 
 /** The keys of a text, one a line; `#` begins a remark. At least one, or it is refused. */
-export const parse = (text: string): Result.Result<ReadonlyArray<LogKey>, KeyRefused> => {
+export const parse = (text: string): Result.Result<ReadonlyArray<LogKey>, Key.KeyRefused> => {
   const lines = text.split("\n").map((line) => line.trim())
   const keys: Array<LogKey> = []
   for (const line of lines) {
@@ -57,7 +62,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<LogKey>, KeyRef
     if (Result.isFailure(key)) return Result.fail(key.failure)
     keys.push(key.success)
   }
-  return keys.length === 0 ? Result.fail(new Refused({ message: "no key at all" })) : Result.succeed(keys)
+  return keys.length === 0 ? Result.fail(new Key.KeyRefused({ message: "no key at all" })) : Result.succeed(keys)
 }
 
 export const format = (of: LogKey): string =>

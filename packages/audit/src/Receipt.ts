@@ -22,7 +22,7 @@ import type { Trust, Trusted } from "./Checkpoint.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import { rootByInclusion } from "./Merkle.ts"
 import type { NoPayload, Payload } from "./Payload.ts"
-import { read } from "./Payload.ts"
+import { isCanonical, read } from "./Payload.ts"
 import { bytesIn, hashIn, hashText, textFor } from "./StrictBase64.ts"
 
 export interface Receipt {
@@ -115,6 +115,9 @@ export const verify = Effect.fnUntraced(function* (text: string, trust: Trust) {
   }
   const entry: Payload | NoPayload = read(payload)
   if ("why" in entry) return yield* malformed(`entry ${seq} is in the log, and not of this format: ${entry.why}`)
+  if (!isCanonical(payload)) {
+    return yield* malformed(`entry ${seq} is in the log, and not the canonical text of what it says`)
+  }
   const proved: Proved = { seq, payload, entry, checkpoint }
   return proved
 })

@@ -49,11 +49,9 @@ const from = (start: Start): TileWriter => {
 
   /** Puts a hash behind those of its level, and the roots of the tiles that become full with it above them. */
   const place = (hash: string, level: number, full: Array<File>): void => {
-    const hashes = [...(levels[level] ?? []), hash]
-    if (hashes.length < fullWidth) {
-      levels[level] = hashes
-      return
-    }
+    const hashes = (levels[level] ??= [])
+    hashes.push(hash)
+    if (hashes.length < fullWidth) return
     const index = Math.floor(tree.size() / fullWidth ** (level + 1)) - 1
     full.push({ path: pathOf({ level, index, width: fullWidth }), bytes: bytesOf(hashes) })
     levels[level] = []

@@ -17,7 +17,7 @@ import type { Trust, Trusted } from "./Checkpoint.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import * as Frontier from "./Frontier.ts"
 import type { Head as Tree } from "./Merkle.ts"
-import { read as readPayload } from "./Payload.ts"
+import { isCanonical, read as readPayload } from "./Payload.ts"
 import { checkpointPath, fullWidth } from "./Tiles.ts"
 import type { Broken, Layer, Verdict, Why } from "./Verdict.ts"
 import { NotChecked } from "./Verdict.ts"
@@ -156,6 +156,9 @@ const verifyBundles = Effect.fnUntraced(function* <E, R, E2, R2>(
       }
       const entry = readPayload(payload)
       if ("why" in entry) return broken(seq, "malformed", "a payload of format 1", entry.why, head.seq)
+      if (!isCanonical(payload)) {
+        return broken(seq, "malformed", "the canonical text (RFC 8785) of what it says", payload, head.seq)
+      }
       tree.append(leaf)
       head = { seq, hash: linkOf(head.hash, seq, leaf) }
       const wrong = checkKnown()

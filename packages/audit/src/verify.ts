@@ -2,7 +2,8 @@
  * Verification by anyone: of the entries that a daemon gives out, and, without a daemon, of an export, of a directory of
  * tiles, and of a receipt.
  *
- * Readers only: nothing that this module reaches can write a log, and it needs no more of core than types. Everything
+ * Readers only: nothing that this module reaches can write a log, and it needs no more of core than types and
+ * canonical JSON. Everything
  * runs in constant memory and stops at the first thing that is wrong.
  *
  * A verdict is the success of the Effect, also a bad one; `NotChecked` and the errors of the source mean that there is
@@ -54,6 +55,8 @@ export interface Options {
    * be of this log's origin. With none, and no tree in the export, no tree is computed.
    */
   readonly checkpoints?: ReadonlyArray<Tree>
+  /** Also ask whether every payload is the canonical text of what it says: a sixth slower. */
+  readonly canonical?: boolean
   /** Called after every part of the source. */
   readonly onProgress?: (progress: Progress) => Effect.Effect<void>
 }
@@ -71,6 +74,9 @@ const treeOf = ({ before, checkpoints }: EntriesOptions): Pick<ChainVerifier.Opt
           ...(checkpoints === undefined ? {} : { known: checkpoints })
         }
       }
+
+const canonicalOf = ({ canonical }: Options): Pick<Options, "canonical"> =>
+  canonical === undefined ? {} : { canonical }
 
 const knownOf = ({ known }: Options): Pick<Options, "known"> => (known === undefined ? {} : { known })
 
@@ -91,7 +97,12 @@ export const verifyEntries = <E, R>(
   options: EntriesOptions = {}
 ): Effect.Effect<Verdict, E, R> =>
   Effect.suspend(() => {
-    const verifier = ChainVerifier.make({ ...resumed(options), ...knownOf(options), ...treeOf(options) })
+    const verifier = ChainVerifier.make({
+      ...resumed(options),
+      ...knownOf(options),
+      ...treeOf(options),
+      ...canonicalOf(options)
+    })
     let verdict: Verdict | undefined
     return Stream.runForEachWhile(Stream.chunks(entries), (chunk) =>
       Effect.suspend(() => {
@@ -115,8 +126,10 @@ const firstRefused = (
   { trust }: ExportOptions
 ): Effect.Effect<Broken | undefined> =>
   Effect.gen(function* () {
+    // Taken even when nobody asks: what is read is not kept.
+    const notes = verifier.notes()
     if (trust === undefined) return undefined
-    for (const found of verifier.notes()) {
+    for (const found of notes) {
       const why = yield* Checkpoint.verify(found.note, trust).pipe(
         Effect.match({ onFailure: ({ message }) => message, onSuccess: () => undefined })
       )
@@ -139,7 +152,12 @@ export const verifyExport = <E, R>(
   Effect.suspend(() => {
     const { checkpoints } = options
     const trees = checkpoints === undefined ? {} : { checkpoints }
-    const verifier = ExportVerifier.make({ ...knownOf(options), ...trees, resume: options.resume })
+    const verifier = ExportVerifier.make({
+      ...knownOf(options),
+      ...canonicalOf(options),
+      ...trees,
+      resume: options.resume
+    })
     let result: Verdict | NotChecked | undefined
     let read = 0
     return Stream.runForEachWhile(bytes, (part) =>

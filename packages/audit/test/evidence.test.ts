@@ -1,4 +1,5 @@
 /** The committed evidence: what it is made of, and what the verifier says of it. */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as verify from "../src/verify.ts"
@@ -37,4 +38,18 @@ describe("the committed evidence", () => {
       "unsigned"
     ])
   })
+})
+
+it("verification cannot reach what signs or writes", () => {
+  const reached = new Set<string>()
+  const follow = (file: string): void => {
+    if (reached.has(file)) return
+    reached.add(file)
+    const text = readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8")
+    for (const [, next] of text.matchAll(/ from "\.\/(\w+\.ts)"/gu)) if (next !== undefined) follow(next)
+  }
+  follow("verify.ts")
+  assert.include([...reached], "Ed25519.ts")
+  assert.notInclude([...reached], "Signer.ts")
+  assert.notInclude([...reached], "TileWriter.ts")
 })

@@ -100,6 +100,46 @@ describe("entries from a daemon", () => {
   )
 })
 
+describe("a payload that can be read in two ways", () => {
+  it.effect("is in no receipt and no tiles, and in no export when it is asked for", () =>
+    Effect.gen(function* () {
+      const [first] = yield* logOf(1)
+      if (first === undefined) return assert.fail("no entry")
+      const action = '"action":"config.loaded"'
+      for (const payload of [
+        first.payload.replace(action, `"action":"grant.issued",${action}`),
+        first.payload.replace(action, action.replace("config", "\\u0063onfig")),
+        first.payload.replace(`${action},`, "").replace(/\}$/u, `,${action}}`),
+        first.payload.replace("{", "{ ")
+      ]) {
+        assert.notStrictEqual(payload, first.payload)
+        const log = linked([{ payload, texts: [] }])
+        assert.deepInclude(yield* verifyEntries(entries(log)), { _tag: "Intact" })
+        const wrong = brokenIn(yield* verifyEntries(entries(log), { canonical: true }))
+        assert.deepInclude(wrong, { why: "malformed", seq: 1 })
+        assert.strictEqual(explain(wrong).layer, "form")
+        const text = (yield* Stream.runCollect(encode({ seq: 0, hash: genesis }, entries(log)))).join("")
+        const bytes = Stream.succeed(Buffer.from(text))
+        assert.deepInclude(yield* verifyExport(bytes), { _tag: "Intact" })
+        assert.deepInclude(yield* verifyExport(bytes, { canonical: true }), { why: "malformed", seq: 1 })
+        const pair = yield* Signer.generate("log.example.com/audit", 1, new Uint8Array(32).fill(1))
+        const signer = yield* Signer.parse(pair.privateKey)
+        const head = { ...headAt(log, 1), origin: signer.key.name, extensions: [] }
+        const note = yield* Signer.signCheckpoint(head, [signer])
+        const refused = yield* Effect.flip(Receipt.verify(Receipt.encode({ payload, seq: 1, proof: [], note }), trust))
+        assert.strictEqual(refused.reason, "malformed")
+        const writer = TileWriter.make()
+        Result.getOrThrow(writer.append(payload))
+        const files = new Map<string, Uint8Array>(writer.edge().map((file) => [file.path, file.bytes]))
+        files.set("checkpoint", Buffer.from(note))
+        const tiles = yield* verifyTiles((path) => Effect.sync(() => files.get(path)), { trust })
+        assert.deepInclude(tiles, { why: "malformed", seq: 1 })
+      }
+      assert.deepInclude(yield* verifyEntries(entries([first]), { canonical: true }), { _tag: "Intact" })
+    })
+  )
+})
+
 describe("an export with checkpoints", () => {
   it.effect("has those of its sizes, and goes on from an earlier verification", () =>
     Effect.gen(function* () {
