@@ -8,7 +8,9 @@ import * as Yaml from "effect/encoding/Yaml"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { endpointsOf } from "../src/azure/AzureConfig.ts"
+import * as AzureCalls from "../src/azure/AzureCalls.ts"
 import * as AzureCredential from "../src/azure/AzureCredential.ts"
+import * as Directory from "../src/azure/Directory.ts"
 import * as AzureSdk from "../src/azure/AzureSdk.ts"
 import * as ArmScope from "../src/azure/ArmScope.ts"
 import * as AzureRole from "../src/azure/AzureRole.ts"
@@ -196,6 +198,24 @@ describe("the daemon's own identity", () => {
         kindOf({ credentials: "workload_identity", client_id: clientId, federated_token_path: "/nowhere" }),
         "WorkloadIdentityCredential"
       )
+    })
+  )
+})
+
+describe("what Graph finds", () => {
+  it.effect("is believed only where it is what was asked for", () =>
+    Effect.gen(function* () {
+      const sdk = yield* AzureSdk.loadSdk(AzureSdk.installed)
+      const config = decoded({ lookup: "mail" })
+      const id = "0bad0000-0000-4000-8000-000000000001"
+      const found = (mail: string | null, objectId = id) => {
+        const usersWith = () => Effect.succeed([{ id: objectId, mail, userPrincipalName: alice.email }])
+        return Directory.make({ ...AzureCalls.make(sdk, config), usersWith }, config).find(alice)
+      }
+      assert.strictEqual((yield* found("Alice@Example.com")).principalId, id)
+      for (const wrong of [found("mallory@example.com"), found(null), found("alice@example.com", "../groups/x")]) {
+        assert.strictEqual((yield* Effect.flip(wrong)).reason, "PrincipalNotFound")
+      }
     })
   )
 })

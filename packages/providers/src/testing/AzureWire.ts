@@ -110,9 +110,9 @@ const armPathOf = (path: string): ArmPath | null => {
   const at = path.toLowerCase().lastIndexOf(provider)
   if (at === -1) return null
   const [type = "", name, more] = path.slice(at + provider.length).split("/")
-  // An empty segment is a segment: `//providers/...` is not the root.
-  if (!isType(type) || more !== undefined || name === "") return null
   const scope = path.slice(0, at).toLowerCase()
+  // An empty segment is a segment: `//providers/...` is not the root.
+  if (!isType(type) || more !== undefined || name === "" || scope === "/") return null
   return { scope: scope === "" ? "/" : scope, type, name: name ?? null }
 }
 
