@@ -122,6 +122,8 @@ const make = Effect.gen(function* () {
     const grant = request.grant
     // What the provider ends by itself needs no ending before its time; anything else must stop now.
     const own = grant?.providerNotAfter ?? null
+    const nothingLeft =
+      grant === null || (grant.reference === null && grant.openAttempts === 0 && !grant.outcomeUnknown)
     const naturally = own !== null && now >= own && grant?.outcomeUnknown !== true && provider.capabilities.nativeExpiry
     return {
       requestId: request.id,
@@ -129,6 +131,7 @@ const make = Effect.gen(function* () {
       canonical: request.asked,
       checked: request.checked,
       reference: grant?.reference ?? null,
+      ...(nothingLeft ? { neverGranted: true as const } : {}),
       notAfter: grant?.latestEnd ?? now,
       why: naturally ? "expired" : "early",
       now,

@@ -126,6 +126,11 @@ export interface EndRequest {
   readonly checked: JsonObject
   /** Null when the outcome of `grant` is unknown: end whatever it may have left. */
   readonly reference: JsonObject | null
+  /**
+   * Given where nothing of this request can be at the platform: `grant` was never called, or promised each time to have
+   * changed nothing. What is found in its place is somebody else's then.
+   */
+  readonly neverGranted?: true
   /** The latest instant at which anything of this grant may live. */
   readonly notAfter: Time
   /** `expired`: its time is over. `early`: it must stop before. */

@@ -400,6 +400,38 @@ describe("an answer of the provider", () => {
     )
   })
 
+  it.effect("that never came to be is said to its ending, and one that may have is not", () => {
+    const told: Array<readonly [boolean, boolean]> = []
+    const made = world({
+      wrap: (provider) => ({
+        ...provider,
+        end: (request) => {
+          told.push([request.neverGranted === true, request.reference === null])
+          return provider.end(request)
+        }
+      })
+    })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        made.platform.inject("grant", refusal("none", true))
+        const refused = yield* approvedBy(process)
+        assert.strictEqual(refused.state, "APPROVED")
+        yield* process.elevations.revoke(ana, refused.id, "no longer")
+        made.platform.inject("grant", { kind: "loseAnswer" })
+        const lost = yield* approvedBy(process)
+        assert.strictEqual(lost.state, "APPROVED")
+        yield* process.elevations.revoke(ana, lost.id, "no longer")
+        const granted = yield* approvedBy(process)
+        yield* process.elevations.revoke(ana, granted.id, "no longer")
+        assert.deepStrictEqual(told, [
+          [true, true],
+          [false, true],
+          [false, false]
+        ])
+      })
+    )
+  })
+
   it.effect("that refuses without effect fails at once, and no ending is needed", () => {
     const made = world()
     return inWorld(made, (process) =>

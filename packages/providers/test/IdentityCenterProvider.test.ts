@@ -285,6 +285,18 @@ describe("what was assigned before", () => {
     })
   )
 
+  it.live("stays when the grant that it kept from coming to be is ended", () =>
+    Effect.gen(function* () {
+      const { wire, provider } = yield* started()
+      const held = yield* asked(wire, provider, 1)
+      wire.assignments.put(standing)
+      yield* Effect.flip(provider.grant(grantOf(wire, held)))
+      yield* provider.end(endOf(wire, held, null, { neverGranted: true }))
+      assert.lengthOf(wire.assignments.all(), 1)
+      assert.strictEqual(callsOf(wire, "sso:DeleteAccountAssignment"), 0)
+    })
+  )
+
   it.live("of another person, another account or by a group has nothing to do with it", () =>
     Effect.gen(function* () {
       const { wire, provider } = yield* started()

@@ -33,7 +33,6 @@ const mistakes: ReadonlyArray<{
       "back-to-back grants of one right never cut each other off",
       "an extension goes on where the grant before it ends, whatever becomes of that one",
       "grants and endings of different rights may run side by side",
-      "ending what was never granted is confirmed",
       "a malformed reference is refused, or the request's own right is ended",
       "another grant's reference ends nobody else's right"
     ]

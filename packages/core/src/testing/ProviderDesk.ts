@@ -222,6 +222,7 @@ export const make = (contract: string, fixture: ProviderFixture): ProviderDesk =
         canonical: record.canonical,
         checked: record.checked,
         reference: options.reference === undefined ? record.reference : options.reference,
+        ...(record.unknownSince === null ? { neverGranted: true as const } : {}),
         notAfter: record.notAfter,
         why: options.why ?? "early",
         now,

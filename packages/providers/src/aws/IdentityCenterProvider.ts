@@ -8,6 +8,7 @@
  * 2. What was not there at `check` and is there before our first attempt was made by somebody meanwhile: the grant is
  *    refused without effect, and the person asks again. So wherever an attempt of ours may have had an effect
  *    (`unknownSince`), what it left is ours, although its answer was lost.
+ *    Where none can have had one (`neverGranted`), nothing is deleted.
  * 3. Where the answer was lost and it was there at `check` (another grant of ours may have made that one, and be over),
  *    AWS's own record of creations decides: created since the request was made, it is ours; otherwise it stays, and the
  *    audit entry says so.
@@ -336,6 +337,7 @@ export const fromCalls = (
       if (others.some(({ state }) => state === "active")) {
         return "another grant of this permission set to the same person is active: it stays assigned until that one ends"
       }
+      if (request.neverGranted === true && known === null) return "nothing was granted, so nothing was taken back"
       if (known?.existed === true) return "it was assigned before the request was made, and stays assigned"
       if (known === null && !(yield* isOurs(request, facts, place))) {
         return "whatever is assigned was assigned before the request was made, and stays assigned"

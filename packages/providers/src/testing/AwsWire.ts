@@ -10,8 +10,9 @@
  *    (`WireServer.ts`).
  *
  * Operations: sts AssumeRole, GetCallerIdentity; iam GetRole, ListRoles, PutRolePolicy, GetRolePolicy, DeleteRolePolicy,
- * ListRolePolicies, SimulatePrincipalPolicy; sso CreateAccountAssignment, DeleteAccountAssignment, the statuses of both, ListAccountAssignments,
- * ListPermissionSets, DescribePermissionSet; identitystore GetUserId. It listens on the loopback interface only and holds no real secret.
+ * ListRolePolicies, SimulatePrincipalPolicy; sso CreateAccountAssignment, DeleteAccountAssignment, the statuses of both,
+ * ListAccountAssignments, ListPermissionSets, DescribePermissionSet; identitystore GetUserId. It listens on the loopback
+ * interface only and holds no real secret.
  */
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
