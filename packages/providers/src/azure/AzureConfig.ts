@@ -69,7 +69,8 @@ export const AzureConfig = Schema.Struct({
       description: "Roles that may be asked for: exact names with `*` and `?`, or definitions' GUIDs."
     })
   ),
-  pim: Schema.Boolean.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(false))).pipe(
+  pim: Schema.Boolean.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(false)),
     Schema.annotateKey({
       description: "Grant through Privileged Identity Management, so that Azure ends it by itself."
     })
