@@ -120,7 +120,7 @@ const make = Effect.gen(function* () {
   }
 
   /**
-   * Not in the list, although it was granted long enough ago to be in it and its time is not over; and the platform,
+   * Not in the list (or there is none), although it was granted long enough ago to be in it and its time is not over; and the platform,
    * asked about this one where it can be, says that it has ended.
    */
   const isRemoved = Effect.fnUntraced(function* (provider: Provider, request: Request, now: Time) {
@@ -160,7 +160,7 @@ const make = Effect.gen(function* () {
   const compare = Effect.fnUntraced(function* (provider: Provider): Effect.fn.Return<Difference, ElevationError> {
     // What is live is read before the provider is listed: a grant that appears in between is not an orphan.
     const before = yield* liveOf(provider.name)
-    const { listing } = provider.capabilities
+    const { inspection, listing } = provider.capabilities
     const tagged = listing ? yield* call(provider, provider.list()) : []
     const after = yield* liveOf(provider.name)
     const there = new Map(tagged.map((one) => [one.requestId, one]))
@@ -171,11 +171,13 @@ const make = Effect.gen(function* () {
       if (owner !== null) found[owner].push(one)
     }
     const { now } = yield* transitions.facts({})
-    const missing = listing
-      ? [...before.values()].filter(
-          (request) => request.state === "ACTIVE" && after.get(request.id)?.state === "ACTIVE" && !there.has(request.id)
-        )
-      : []
+    const missing =
+      listing || inspection
+        ? [...before.values()].filter(
+            (request) =>
+              request.state === "ACTIVE" && after.get(request.id)?.state === "ACTIVE" && !there.has(request.id)
+          )
+        : []
     const removed = (yield* Effect.filter(missing, (request) => isRemoved(provider, request, now))).map(({ id }) => id)
     return { provider: provider.name, listing, ...found, removed }
   })
@@ -281,7 +283,10 @@ const make = Effect.gen(function* () {
     return begun
   })
 
-  const listing = (name: string): boolean => providers.get(name)?.capabilities.listing === true
+  const comparable = (name: string): boolean => {
+    const capabilities = providers.get(name)?.capabilities
+    return capabilities?.listing === true || capabilities?.inspection === true
+  }
 
   return Reconciler.of({
     difference: Effect.fn("Reconciler.difference")(function* (name) {
@@ -291,7 +296,7 @@ const make = Effect.gen(function* () {
     act,
     takeBack,
     run: Effect.gen(function* () {
-      const compared = yield* act(providers.names.filter(listing))
+      const compared = yield* act(providers.names.filter(comparable))
       yield* elevations.recheckWaiting(null)
       return yield* Effect.forEach(compared, ({ result }) => Effect.fromResult(result))
     })

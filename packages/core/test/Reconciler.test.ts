@@ -445,6 +445,28 @@ describe("a grant that was removed behind our back", () => {
     )
   })
 
+  it.effect("is seen one by one where the provider cannot list, and nothing else is", () => {
+    const made = world({
+      wrap: (provider) => ({
+        ...provider,
+        capabilities: { ...provider.capabilities, listing: false },
+        list: () => Effect.succeed([])
+      })
+    })
+    return inWorld(made, (process) =>
+      Effect.gen(function* () {
+        const gone = yield* process.elevations.request(ana, ask("reader"), origin)
+        const there = yield* process.elevations.request(ana, ask("reader"), origin)
+        yield* TestClock.adjust("5 minutes")
+        made.platform.remove(gone.id)
+        const [difference] = yield* process.reconciler.run
+        assert.deepStrictEqual([difference?.removed, difference?.listing], [[gone.id], false])
+        assert.strictEqual((yield* stored(gone.id)).state, "REVOKED")
+        assert.strictEqual((yield* stored(there.id)).state, "ACTIVE")
+      })
+    )
+  })
+
   it.effect("is not one that the list does not show yet", () => {
     const made = world()
     return inWorld(made, (process) =>
