@@ -78,7 +78,8 @@ export const auditActions = [
   "config.loaded",
   "reconcile.run",
   "notification.failed",
-  "audit.exported"
+  "audit.exported",
+  "audit.restore_accepted"
 ] as const
 
 export type AuditAction = (typeof auditActions)[number]

@@ -28,6 +28,7 @@ export type NotificationEvent =
   | "policy_over_budget"
   | "removed_externally"
   | "orphan_found"
+  | "audit_contradicted"
 
 /** Events that somebody must act on at once: delivered to every alert channel. */
 export const alerts: ReadonlySet<NotificationEvent> = new Set([
@@ -38,7 +39,8 @@ export const alerts: ReadonlySet<NotificationEvent> = new Set([
   "lock_changed",
   "policy_over_budget",
   "removed_externally",
-  "orphan_found"
+  "orphan_found",
+  "audit_contradicted"
 ])
 
 export interface Notification {

@@ -1,4 +1,5 @@
 /** The commands of `jitsudod`. */
+import { Signer, VerifierKey } from "@jitsudo/audit"
 import * as CliError from "effect/cli/CliError"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -8,10 +9,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { createHash } from "node:crypto"
+import { open } from "node:fs/promises"
 import { stringify } from "yaml"
 import * as Config from "./Config.ts"
 import * as ConfiguredProviders from "./ConfiguredProviders.ts"
@@ -255,7 +258,60 @@ const providerCommand = Command.make("provider").pipe(
   Command.withSubcommands([listProviders, checkProvider])
 )
 
+const generateKey = Command.make(
+  "generate",
+  {
+    origin: Flag.String("origin").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription(
+        "The log's name, for good: a host of yours and a path, such as log.example.com/jitsudo; no spaces, no plus"
+      )
+    ),
+    file: Flag.Path("out").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Where the private key goes, readable by you alone; it must not exist yet")
+    )
+  },
+  ({ file, origin }) =>
+    Effect.gen(function* () {
+      if (!VerifierKey.isKeyName(origin)) {
+        return yield* new Failed({ exit: 2, text: "--origin is a name without spaces and plus signs" })
+      }
+      const { key, privateKey } = yield* Signer.generate(origin, VerifierKey.noteType)
+      yield* Effect.tryPromise({
+        try: async () => {
+          const handle = await open(file, "wx", 0o600)
+          try {
+            await handle.writeFile(`${Redacted.value(privateKey)}\n`)
+            await handle.sync()
+          } finally {
+            await handle.close()
+          }
+        },
+        catch: (error) => {
+          const code = error instanceof Error && "code" in error ? String(error.code) : "failed"
+          return new Failed({ exit: 1, text: `cannot make ${file} (${code}): name a file that is not there yet` })
+        }
+      })
+      yield* Console.log(VerifierKey.format(key))
+    }).pipe(Effect.mapError(failed))
+).pipe(
+  Command.withDescription(
+    "Make a key that signs the log: the private one into a file for audit.signing_key_file, the public one on standard output, for everybody who verifies"
+  )
+)
+
+const keyCommand = Command.make("key").pipe(
+  Command.withDescription("The key that signs the log"),
+  Command.withSubcommands([generateKey])
+)
+
+const auditCommand = Command.make("audit").pipe(
+  Command.withDescription("The audit log's signature"),
+  Command.withSubcommands([keyCommand])
+)
+
 export const cli = Command.make("jitsudod").pipe(
   Command.withDescription("The jitsudo daemon: just-in-time privileged access for people and agents"),
-  Command.withSubcommands([serve, dev, migrate, configCommand, providerCommand])
+  Command.withSubcommands([serve, dev, migrate, configCommand, providerCommand, auditCommand])
 )

@@ -22,6 +22,10 @@ import * as Alerts from "./Alerts.ts"
 import { Tokens } from "./auth/Tokens.ts"
 import { domainSettings, type Config } from "./Config.ts"
 import * as ConfiguredProviders from "./ConfiguredProviders.ts"
+import * as Checkpoints from "./evidence/Checkpoints.ts"
+import type { Evidence } from "./evidence/Evidence.ts"
+import * as EvidenceOf from "./evidence/Evidence.ts"
+import * as Keys from "./evidence/Keys.ts"
 import * as Gauges from "./Gauges.ts"
 import { Host } from "./http/Meta.ts"
 import * as Server from "./http/Server.ts"
@@ -167,6 +171,21 @@ const scheduling = Layer.effectDiscard(
   })
 )
 
+/** The log's checkpoints, where the configuration has a key that signs them. */
+const evidence = (config: Config["audit"]) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const keys = yield* Effect.mapError(
+        Keys.read(config),
+        ({ message, path }) => new StartRefused({ message: `${path}: ${message}` })
+      )
+      const stateFile = config.state_file
+      return keys === undefined || stateFile === undefined
+        ? Layer.merge(EvidenceOf.layerNone, Checkpoints.layerUnsigned)
+        : Layer.merge(Checkpoints.layerReader(keys.all), Checkpoints.layerSigning({ keys, stateFile }))
+    })
+  )
+
 /** What the daemon says about itself. */
 const host = (options: DaemonOptions) =>
   Layer.effect(
@@ -208,7 +227,7 @@ export const daemon = (
   options: DaemonOptions,
   configHash: string
 ): Layer.Layer<
-  Engine.Services | Engine.Ports | AuditChain.AuditChain | HttpServer.HttpServer | PolicyAuthoring,
+  Engine.Services | Engine.Ports | AuditChain.AuditChain | Evidence | HttpServer.HttpServer | PolicyAuthoring,
   StartRefused
 > => {
   const { config } = options
@@ -265,6 +284,7 @@ export const daemon = (
     Layer.provideMerge(background),
     Layer.provideMerge(authoring),
     Layer.provideMerge(imported),
+    Layer.provideMerge(evidence(config.audit)),
     Layer.provideMerge(recordStart(options, configHash)),
     Layer.provideMerge(engine),
     Layer.catch((error) => Layer.effectContext(Effect.fail(asRefusal(error))))

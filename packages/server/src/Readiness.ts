@@ -1,5 +1,5 @@
 /**
- * Whether this process can do its work: database, clock, policy, issuers. Details are for operators and hold no
+ * Whether this process can do its work: database, clock, policy, issuers, evidence. Details are for operators and hold no
  * host, user or driver text, because anybody may ask.
  */
 import { Policy, PolicyFacts, Store, type Elevation, type Principal } from "@jitsudo/core"
@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Tokens } from "./auth/Tokens.ts"
+import { SigningStatus } from "./evidence/Checkpoints.ts"
 
 interface Check {
   readonly name: string
@@ -41,6 +42,7 @@ export const checks = Effect.gen(function* () {
   const store = yield* Store.Store
   const policy = yield* Policy.Policy
   const tokens = yield* Tokens
+  const signing = yield* SigningStatus
 
   const database = Effect.gen(function* () {
     const before = yield* Clock.currentTimeMillis
@@ -114,6 +116,10 @@ export const checks = Effect.gen(function* () {
       ok: issuers.ready,
       detail: issuers.ready ? "tokens can be verified" : "no issuer's keys could be read yet"
     })
+    if (signing.refused() !== null) {
+      const detail = "the database contradicts what was signed: see the log and the alert"
+      found.push({ name: "evidence", ok: false, detail })
+    }
     return { ready: found.every((check) => check.ok), checks: found }
   })
 })

@@ -253,7 +253,10 @@ surplus: 1
     ['server: {http_addr: "[::]:8080"}', "server.http_addr"],
     ['dev: {issuer_addr: "0.0.0.0:5556"}', "dev.issuer_addr"],
     ['database: {data_dir: /d, direct_url: "postgres://u:p@db/x"}', "database.direct_url"],
-    ["policy: {labels: [{labels: {facts_ok: true}}]}", "policy.labels[0].labels.facts_ok"]
+    ["policy: {labels: [{labels: {facts_ok: true}}]}", "policy.labels[0].labels.facts_ok"],
+    ["audit: {signing_key: PRIVATE+KEY+log.example.test+00000000+AAAA}", "audit.state_file"],
+    ["audit: {previous_keys: [{key: log.example.test+00000000+AAAA}]}", "audit.previous_keys"],
+    ["audit: {previous_keys: [{key: PRIVATE+KEY+log.example.test+00000000+AAAA}]}", "audit.previous_keys[0].key"]
   ])("refuses %s", async (extra, path) => {
     const yaml = extra.startsWith("database") ? enough.replace(/^database.*$/mu, extra) : `${enough}\n${extra}\n`
     expect(paths(await issuesOf(yaml))).toContain(path)
@@ -471,6 +474,11 @@ const complete = {
     concurrent_requests: 64
   },
   alerts: [{ name: "pager", type: "file", path: "/alerts.log" }],
+  audit: {
+    signing_key: "PRIVATE+KEY+log.example.test+00000000+AAAA",
+    state_file: "/signed.json",
+    previous_keys: [{ key: "log.example.test+00000000+AAAA", to: 4096 }]
+  },
   log: { level: "debug", format: "text" },
   dev: { issuer_addr: "127.0.0.1:7000" }
 }
@@ -504,6 +512,7 @@ describe("the list of keys", () => {
     const shown = Config.show(await load(JSON.stringify(first)))
     const expected = {
       ...first,
+      audit: { ...first.audit, signing_key: Config.masked },
       database: { ...database, url: Config.masked, direct_url: Config.masked },
       sealing: {
         keys: [

@@ -147,6 +147,25 @@ const alerts = list("Where alerts go. Break-glass is refused while no channel is
   path: optional(Kinds.path, { description: "The file, for `file`." })
 })
 
+const audit = section("The log's signature: what an auditor checks without trusting the database.", {
+  signing_key: optional(Kinds.signingKey, {
+    description:
+      "The private key that signs the log's checkpoints, as `jitsudod audit key generate` makes it; its name is the log's origin. Without one nothing is signed.",
+    secret: true
+  }),
+  state_file: optional(Kinds.path, {
+    description:
+      "Where the last size and root that were signed are remembered, outside the database; needed with `signing_key`. Each instance has its own, best where whoever administers the database cannot write."
+  }),
+  previous_keys: list("Keys that signed before, so that old checkpoints stay verifiable.", "key", {
+    key: required(Kinds.verifierKey, { description: "The public key: name, id and base64 with plus signs between." }),
+    to: optional(Kinds.integer(1, Number.MAX_SAFE_INTEGER), {
+      description:
+        "The largest size that it signed. Left out while an instance may still sign with it; then it counts for every size."
+    })
+  })
+})
+
 const log = section("The daemon's own log, on standard error.", {
   level: defaulted(Kinds.oneOf("debug", "info", "warn", "error"), "info", { description: "The least that is logged." }),
   format: defaulted(Kinds.oneOf("json", "text"), "json", {
@@ -160,7 +179,7 @@ const dev = section("`jitsudod dev` only.", {
   })
 })
 
-export const fields = { server, tls, database, auth, sealing, policy, limits, alerts, log, dev }
+export const fields = { server, tls, database, auth, sealing, policy, limits, alerts, audit, log, dev }
 
 export const ConfigSchema = Schema.Struct(fields)
 

@@ -221,6 +221,24 @@ export const key256: Kind<Redacted.Redacted<string>, string> = {
   fromText: asText
 }
 
+/** A private key of a log in the form of signed notes. */
+export const signingKey: Kind<Redacted.Redacted<string>, string> = {
+  name: "signing key",
+  expected: "a private key as `jitsudod audit key generate` makes it (PRIVATE+KEY+name+id+base64)",
+  schema: Schema.RedactedFromValue(
+    Schema.String.check(Schema.makeFilter((value: string) => /^PRIVATE\+KEY\+[^+\s]+\+[0-9a-f]{8}\+\S+$/u.test(value))),
+    { label: "signing key" }
+  ),
+  fromText: asText
+}
+
+/** A public key of a log in the form of signed notes. */
+export const verifierKey: Kind<string, string> = pattern(
+  "verifier key",
+  "a public key (name+id+base64); a private key does not belong here",
+  /^(?!PRIVATE\+)[^+\s]+\+[0-9a-f]{8}\+\S+$/u
+)
+
 /** Texts; in an environment variable separated by commas. */
 export const texts: Kind<ReadonlyArray<string>, ReadonlyArray<string>> = {
   name: "list of texts",

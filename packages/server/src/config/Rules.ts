@@ -217,6 +217,23 @@ const rules: ReadonlyArray<Rule> = [
       )
   },
   {
+    reads: ["audit.signing_key", "audit.state_file"],
+    check: ({ audit }) => [
+      ...(audit.signing_key !== undefined && audit.state_file === undefined
+        ? [
+            note(
+              "audit.state_file",
+              "a signer remembers outside the database what it signed",
+              "name a file beside the key, or on a disk that is kept"
+            )
+          ]
+        : []),
+      ...(audit.signing_key === undefined && audit.previous_keys.length > 0
+        ? [note("audit.previous_keys", "these go with audit.signing_key, which is not given")]
+        : [])
+    ]
+  },
+  {
     reads: ["limits.max_duration", "limits.max_total"],
     check: ({ limits }) =>
       Duration.toMillis(limits.max_duration) > Duration.toMillis(limits.max_total)

@@ -4,11 +4,13 @@
  * Embedded database, an OpenID Connect issuer whose people need no password (loopback only), the mock provider, the
  * starter policy. It marks its database, so that `serve` never runs on it.
  */
+import { Signer, VerifierKey } from "@jitsudo/audit"
 import { PolicyAdmin } from "@jitsudo/core"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createHash, randomBytes } from "node:crypto"
 import { join, resolve } from "node:path"
@@ -38,7 +40,18 @@ const sealingKey = (dataDir: string): string => {
   return key
 }
 
-const base = (dataDir: string, issuer: string) => ({
+/** The key that signs the log: made once, under a name of its own, since nobody looks after this log but its maker. */
+const auditKey = Effect.fnUntraced(function* (dataDir: string) {
+  const file = join(dataDir, "audit.key")
+  if (existsSync(file)) return readFileSync(file, "utf8").trim()
+  const { privateKey } = yield* Signer.generate(`jitsudo-dev-${randomBytes(6).toString("hex")}`, VerifierKey.noteType)
+  const key = Redacted.value(privateKey)
+  writeFileSync(file, `${key}\n`, { mode: 0o600, flag: "wx" })
+  chmodSync(file, 0o600)
+  return key
+})
+
+const base = (dataDir: string, issuer: string, signingKey: string) => ({
   server: { http_addr: "127.0.0.1:8080" },
   database: { data_dir: join(dataDir, "data") },
   auth: { issuers: [issuerEntry(issuer)] },
@@ -48,6 +61,7 @@ const base = (dataDir: string, issuer: string) => ({
     labels: [{ provider: "*", role: "*", scope: "*", ticket: "INC-*", labels: { ticket_open: true } }]
   },
   alerts: [{ type: "log" }],
+  audit: { signing_key: signingKey, state_file: join(dataDir, "audit-signed.json") },
   log: { level: "warn", format: "text" }
 })
 
@@ -79,8 +93,9 @@ export const run = Effect.fn("Development.run")(function* (
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const { JITSUDOD_CONFIG: _, ...env } = process.env
   const file = Option.getOrUndefined(options.config)
+  const signingKey = yield* auditKey(dataDir)
   const load = (issuer: string) =>
-    Config.load({ ...(file === undefined ? {} : { file }), env, base: base(dataDir, issuer) })
+    Config.load({ ...(file === undefined ? {} : { file }), env, base: base(dataDir, issuer, signingKey) })
   // The issuer's address is configuration, and its URL is configuration's: read once to find where it listens.
   const first = yield* load("http://127.0.0.1/jitsudo-development-issuer")
   const issuer = DevIssuer.layer({ address: first.dev.issuer_addr, dataDir })

@@ -16,6 +16,7 @@ import * as Tables from "./migrations/0001_Tables.ts"
 import * as Audit from "./migrations/0002_Audit.ts"
 import * as CommitSteps from "./migrations/0003_CommitSteps.ts"
 import * as Installation from "./migrations/0004_Installation.ts"
+import * as Checkpoints from "./migrations/0005_Checkpoints.ts"
 import * as Grants from "./migrations/Grants.ts"
 
 const table = "jitsudo.schema_migrations"
@@ -25,7 +26,8 @@ const steps: ReadonlyArray<{ readonly id: number; readonly name: string; readonl
     { id: 1, name: "tables", statements: Tables.statements },
     { id: 2, name: "audit", statements: Audit.statements },
     { id: 3, name: "commit_steps", statements: CommitSteps.statements },
-    { id: 4, name: "installation", statements: Installation.statements }
+    { id: 4, name: "installation", statements: Installation.statements },
+    { id: 5, name: "checkpoints", statements: Checkpoints.statements }
   ]
 
 /** The newest migration that this program knows. */

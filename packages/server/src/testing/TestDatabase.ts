@@ -110,6 +110,8 @@ const filled = [
   "job_serials",
   "audit",
   "audit_text",
+  "audit_tree",
+  "audit_checkpoints",
   "steps"
 ]
 

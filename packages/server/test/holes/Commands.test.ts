@@ -1,7 +1,8 @@
 /** `jitsudod` as a program: what it says when it does not start, and how it ends (holes D-90 and D-94). */
+import { Signer, VerifierKey } from "@jitsudo/audit"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -34,6 +35,29 @@ const jitsudod = (args: ReadonlyArray<string>, env: Readonly<Record<string, stri
   const ended = once(child, "close").then(([code]: ReadonlyArray<unknown>) => code)
   return { child, said, ended }
 }
+
+describe("audit key generate", () => {
+  it("makes a private key that only its owner reads, says the public one, and overwrites nothing", async () => {
+    const directory = freshDirectory()
+    mkdirSync(directory)
+    const file = join(directory, "audit.key")
+    const args = ["audit", "key", "generate", "--origin", "log.example.test/jitsudo", "--out", file]
+    const made = jitsudod(args)
+    expect([await made.ended, made.said.err]).toEqual([0, ""])
+    const text = readFileSync(file, "utf8")
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const { key } = await Effect.runPromise(Signer.parse(Redacted.make(text)))
+    expect(made.said.out).toBe(`${VerifierKey.format(key)}\n`)
+    expect(key.name).toBe("log.example.test/jitsudo")
+
+    const again = jitsudod(args)
+    expect([await again.ended, again.said.out]).toEqual([1, ""])
+    expect(again.said.err).toContain("EEXIST")
+    expect(readFileSync(file, "utf8")).toBe(text)
+    const spaced = jitsudod([...args.slice(0, 4), "a name", "--out", join(directory, "other.key")])
+    expect([await spaced.ended, spaced.said.out]).toEqual([2, ""])
+  })
+})
 
 describe("a command that cannot be run", () => {
   it("ends with 2 and the mistake on standard error", async () => {

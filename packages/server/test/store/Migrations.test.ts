@@ -39,15 +39,21 @@ onPostgres("migrations", () => {
     Effect.gen(function* () {
       const database = yield* blank
       yield* Effect.gen(function* () {
-        expect((yield* pending).map((one) => one.name)).toEqual(["tables", "audit", "commit_steps", "installation"])
-        expect((yield* pending).length).toBe(4)
+        expect((yield* pending).map((one) => one.name)).toEqual([
+          "tables",
+          "audit",
+          "commit_steps",
+          "installation",
+          "checkpoints"
+        ])
+        expect((yield* pending).length).toBe(5)
         expect(yield* Effect.flip(check)).toMatchObject({ reason: "behind" })
       }).pipe(Effect.provide(database))
       const applied = yield* Effect.all(
         [1, 2, 3].map(() => Effect.provide(migrate, database)),
         { concurrency: "unbounded" }
       )
-      expect(applied.map((one) => one.length).sort()).toEqual([0, 0, 4])
+      expect(applied.map((one) => one.length).sort()).toEqual([0, 0, 5])
       yield* Effect.gen(function* () {
         expect(yield* pending).toEqual([])
         yield* check
@@ -99,6 +105,9 @@ onPostgres("the daemon's role", () => {
           `TRUNCATE jitsudo.audit`,
           `DELETE FROM jitsudo.audit_text`,
           `UPDATE jitsudo.audit_head SET seq = 0`,
+          `UPDATE jitsudo.audit_checkpoints SET note = ''`,
+          `DELETE FROM jitsudo.audit_checkpoints`,
+          `DELETE FROM jitsudo.audit_tree`,
           `INSERT INTO jitsudo.steps VALUES ('s', 0)`,
           `ALTER TABLE jitsudo.audit DISABLE TRIGGER ALL`,
           `DROP TABLE jitsudo.audit`,
@@ -111,6 +120,8 @@ onPostgres("the daemon's role", () => {
           `SELECT * FROM jitsudo.requests`,
           `SELECT jitsudo.now_ms(), jitsudo.forget_old()`,
           `UPDATE jitsudo.jobs SET run_at = 0, lease = 1, lease_until = 0, attempts = 1, holder = '', last_error = '', dead = false`,
+          `INSERT INTO jitsudo.audit_tree SELECT 1, 0, sha256('')`,
+          `INSERT INTO jitsudo.audit_checkpoints SELECT 1, sha256(''), 'o', 'n', 0`,
           `UPDATE jitsudo.principals SET last_seen_at = 0, groups_read_at = 0, auth_time = 0, amr = '[]'`
         ]
         for (const statement of allowed) expect([statement, yield* state(statement)]).toEqual([statement, "done"])
@@ -127,7 +138,13 @@ onPostgres("the daemon's role", () => {
           `TRUNCATE jitsudo.audit`,
           `UPDATE jitsudo.audit_text SET text = ''`,
           `DELETE FROM jitsudo.audit_text`,
-          `TRUNCATE jitsudo.audit_text`
+          `TRUNCATE jitsudo.audit_text`,
+          `UPDATE jitsudo.audit_tree SET place = 1`,
+          `DELETE FROM jitsudo.audit_tree`,
+          `TRUNCATE jitsudo.audit_tree`,
+          `UPDATE jitsudo.audit_checkpoints SET note = ''`,
+          `DELETE FROM jitsudo.audit_checkpoints`,
+          `TRUNCATE jitsudo.audit_checkpoints`
         ]) {
           expect([statement, yield* state(statement)]).toEqual([statement, "42501"])
         }

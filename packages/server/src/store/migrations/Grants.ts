@@ -33,5 +33,6 @@ export const grants: ReadonlyArray<string> = [
   `GRANT USAGE ON SEQUENCE jitsudo.lease_numbers TO ${role}`,
   `GRANT UPDATE (run_at, attempts, lease, lease_until, holder, last_error, dead) ON jitsudo.jobs TO ${role}`,
   `GRANT INSERT, UPDATE, DELETE ON jitsudo.job_serials TO ${role}`,
+  `GRANT INSERT ON jitsudo.audit_tree, jitsudo.audit_checkpoints TO ${role}`,
   `GRANT UPDATE (last_seen_at, groups_read_at, auth_time, amr) ON jitsudo.principals TO ${role}`
 ]

@@ -28,6 +28,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Tokens } from "../../../src/auth/Tokens.ts"
 import * as Config from "../../../src/Config.ts"
+import { SigningStatus } from "../../../src/evidence/Checkpoints.ts"
 import { Host } from "../../../src/http/Meta.ts"
 import * as Server from "../../../src/http/Server.ts"
 import * as Readiness from "../../../src/Readiness.ts"
@@ -228,6 +229,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
   const listener = (options.listener ?? Server.layer)(serverOptions)
   const daemon = listener.pipe(
     Layer.provide(host),
+    Layer.provide(Layer.succeed(SigningStatus, SigningStatus.of({ refused: () => null }))),
     Layer.provide(tokens),
     Layer.provide(Authoring.layer),
     Layer.provideMerge(engine),
