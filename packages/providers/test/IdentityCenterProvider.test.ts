@@ -285,6 +285,24 @@ describe("what was assigned before", () => {
     })
   )
 
+  it.live("is not taken for what an attempt made that AWS refused", () =>
+    Effect.gen(function* () {
+      const { wire, provider } = yield* started()
+      const held = yield* asked(wire, provider, 1)
+      wire.inject("sso:CreateAccountAssignment", { kind: "throttle" })
+      const throttled = yield* Effect.flip(provider.grant(grantOf(wire, held)))
+      assert.deepStrictEqual([throttled.reason, throttled.effect], ["ProviderThrottled", "none"])
+      wire.assignments.put(standing)
+      const failure = yield* Effect.flip(provider.grant(grantOf(wire, held)))
+      assert.deepStrictEqual([failure.reason, failure.effect], ["ProviderConflict", "none"])
+      wire.assignments.remove(standing)
+      wire.advance(60)
+      const granted = yield* provider.grant(grantOf(wire, held))
+      // Its time begins with the attempt that came to be.
+      assert.isAtLeast(granted.notAfter, Time.plusSeconds(nowOf(wire), 1799))
+    })
+  )
+
   it.live("stays when the grant that it kept from coming to be is ended", () =>
     Effect.gen(function* () {
       const { wire, provider } = yield* started()

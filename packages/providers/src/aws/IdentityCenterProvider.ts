@@ -99,6 +99,13 @@ const askedAt = (requestId: string): number | null => {
   return [...digits].reduce((time, digit) => time * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".indexOf(digit), 0)
 }
 
+/** What this process knows of its attempts to grant a request. */
+interface Attempt {
+  readonly notAfter: Time.Time
+  /** It asked AWS for the assignment. */
+  readonly made: boolean
+}
+
 /** Another grant, of the same assignment as far as it says of which. */
 interface Beside {
   readonly state: Provider.Neighbour["state"]
@@ -134,8 +141,8 @@ export const fromCalls = (
   const operations = AssignmentOperations.make(calls, pollMillis)
   const nameByArn = new Map(Object.entries(config.permission_set_arns ?? {}).map(([set, arn]) => [arn, set]))
 
-  /** Requests that this process began to grant: until when each may live, and whether it made the assignment. */
-  const begun = new Map<string, { readonly notAfter: Time.Time; readonly made: boolean }>()
+  /** Requests that this process began to grant. */
+  const begun = new Map<string, Attempt>()
   /** Requests that this process ended, until nothing asks for them any more. */
   const ended = new Map<string, Time.Time>()
 
@@ -302,6 +309,18 @@ export const fromCalls = (
       )
     })
 
+  /** What had no effect is no earlier attempt: what stands there later is not taken for its own. */
+  const forgetAttempt = (
+    { requestId }: Provider.GrantRequest,
+    { effect }: Provider.ProviderError,
+    before: Attempt | undefined
+  ): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (effect !== "none") return
+      if (before === undefined) begun.delete(requestId)
+      else begun.set(requestId, before)
+    })
+
   const grant: Provider.Provider["grant"] = (request) =>
     within(
       Effect.gen(function* () {
@@ -310,10 +329,12 @@ export const fromCalls = (
         const place = placeOf(request.canonical.resourceScope, facts)
         const notAfter = yield* Effect.fromResult(endOf(request))
         const existed = yield* standsAlready(request, facts, place)
+        const before = begun.get(request.requestId)
         // Before the call: its answer may be lost.
         begun.set(request.requestId, { notAfter, made: !existed })
         ended.delete(request.requestId)
-        if (!existed) yield* operations.create(place)
+        if (!existed)
+          yield* Effect.tapError(operations.create(place), (failure) => forgetAttempt(request, failure, before))
         const reference: Reference = { requestId: request.requestId, ...place, existed, issuedAt: request.now }
         return {
           issuedAt: request.now,
