@@ -150,7 +150,7 @@ const startedOnce = async (): Promise<string> => {
  */
 const worlds: ReadonlyArray<ReadonlyArray<number>> = [[3, 10, 11, 12, 14], [7, 8], [6, 9], [5, 13], [4], [2], [1]]
 
-/** The runs by their names: two at a time, in this order; each test waits for its own. */
+/** The runs by their names: two at a time, in the order of the tests, each of which waits for its own. */
 const runs = new Map<string, Promise<Ran>>()
 
 /** What is prepared for a run of the small size. */
@@ -169,31 +169,26 @@ const begin = (made: Promise<Made>): void => {
     waiting.push(() => ran().then(resolve, reject))
   }
   run("aws", () => demo("aws"))
-  for (const numbers of isFull ? steps.map(({ number }) => [number]) : worlds) {
-    const name = `break-${numbers.join("-")}`
-    run(name, async () => {
-      const how = isFull ? [] : await prepared(made, numbers)
-      return demo(name, "--break", numbers.join(), ...how)
-    })
-  }
   for (const name of others) {
-    run(name, async () => {
-      const how = isFull ? [] : await prepared(made, particular)
-      return demo(name, "--provider", name, ...how)
-    })
-    for (const numbers of isFull ? sabotagedThere : []) {
-      const broken = `${name}-break-${numbers.join("-")}`
-      run(broken, async () => {
-        const how = await prepared(made, numbers)
-        return demo(broken, "--provider", name, "--break", numbers.join(), ...how)
-      })
-    }
+    run(name, async () => demo(name, "--provider", name, ...(isFull ? [] : await prepared(made, particular))))
   }
   run("stopped", async () =>
     node("stopped", ["scripts/demo.mjs", "--data", (await made).data], (stdout, child) => {
       if (stdout.includes("daemon at http")) child.kill("SIGINT")
     })
   )
+  for (const numbers of isFull ? steps.map(({ number }) => [number]) : worlds) {
+    const name = `break-${numbers.join("-")}`
+    run(name, async () => demo(name, "--break", numbers.join(), ...(isFull ? [] : await prepared(made, numbers))))
+  }
+  for (const name of isFull ? others : []) {
+    for (const numbers of sabotagedThere) {
+      const broken = `${name}-break-${numbers.join("-")}`
+      run(broken, async () =>
+        demo(broken, "--provider", name, "--break", numbers.join(), ...(await prepared(made, numbers)))
+      )
+    }
+  }
   const lane = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next()
   }

@@ -30,6 +30,8 @@ const said = (called: Called): string => (called.allowed ? called.shown : `refus
 
 interface Looked {
   readonly secrets: number
+  /** Variables that its parent does not have. */
+  readonly given: ReadonlyArray<string>
   /** Files that were made for the program. */
   readonly handed: ReadonlyArray<{ readonly path: string; readonly isPrivate: boolean }>
   readonly inCommandLines: boolean
@@ -65,15 +67,22 @@ const use = async (world: World): Promise<void> => {
   const called = await told<Called>(program, "call")
   transcript.check(`${platform.title} to let the program ${platform.does}`, called.allowed, said(called))
   const looked = await told<Looked>(program, `look ${world.directory}`)
-  const { where } = platform.secrets
-  transcript.check(
-    where.length === 0
-      ? "nothing secret to be handed out: the right is Alice's own"
-      : `the program to have what nobody else may know: ${where.join(", ")}`,
-    looked.secrets === where.length,
-    `${looked.secrets}`
-  )
-  if (where.length > 0) seenByNobody(transcript, looked)
+  const { plain, where } = platform.secrets
+  if (where.length === 0) {
+    const more = looked.given.filter((name) => !plain.includes(name) && !name.startsWith("JITSUDO_"))
+    transcript.check(
+      `the program to be given ${plain.join(" and ")}, and nothing that is a secret`,
+      more.length === 0 && plain.every((name) => looked.given.includes(name)),
+      looked.given.join(", ")
+    )
+  } else {
+    transcript.check(
+      `the program to have what nobody else may know: ${where.join(", ")}`,
+      looked.secrets === where.length,
+      `${looked.secrets}`
+    )
+    seenByNobody(transcript, looked)
+  }
   const ended = await finish(program, 7)
   transcript.check("exec to end with the program's exit code, 7", ended === "exit code 7", ended)
   if (looked.handed.length === 0) return

@@ -38,6 +38,12 @@ const commandLines = () =>
         .map((pid) => readOrEmpty(`/proc/${pid}/cmdline`))
     : execFileSync("ps", ["-axww", "-o", "command="], { encoding: "utf8" }).split("\n")
 
+/** What the parent does not have: the variables that the program was given. */
+const given = () => {
+  const before = new Set([...parentEnvironment().matchAll(/(?:^|[\0\s])([A-Za-z_]\w*)=/g)].map(([, name]) => name))
+  return Object.keys(process.env).filter((name) => !before.has(name))
+}
+
 const parentEnvironment = () =>
   onLinux
     ? readOrEmpty(`/proc/${process.ppid}/environ`)
@@ -47,6 +53,7 @@ const look = (directory) => {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return {
     secrets: secrets.length,
+    given: given(),
     handed: platform.secrets.files.map((name) => ({
       path: process.env[name],
       isPrivate: (statSync(process.env[name]).mode & 0o077) === 0

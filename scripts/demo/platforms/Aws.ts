@@ -71,7 +71,8 @@ export const platform: Platform = {
   secrets: {
     where: variables,
     here: async () => variables.map((name) => process.env[name]),
-    files: []
+    files: [],
+    plain: []
   },
   call,
   rightsIn,

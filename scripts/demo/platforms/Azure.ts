@@ -110,7 +110,7 @@ export const platform: Platform = {
     }
   },
   does: "read at that scope (roleAssignments/read)",
-  secrets: { where: [], here: async () => [], files: [] },
+  secrets: { where: [], here: async () => [], files: [], plain: ["AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"] },
   call,
   rightsIn,
   sabotages: {

@@ -104,7 +104,8 @@ export const platform: Platform = {
   secrets: {
     where: [variable],
     here: async () => [process.env[variable]],
-    files: []
+    files: [],
+    plain: []
   },
   call,
   rightsIn,

@@ -100,7 +100,8 @@ export const platform: Platform = {
   secrets: {
     where: ["the token in KUBECONFIG"],
     here: async () => [(await own()).token],
-    files: ["KUBECONFIG"]
+    files: ["KUBECONFIG"],
+    plain: []
   },
   call,
   rightsIn,

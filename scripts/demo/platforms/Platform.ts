@@ -69,6 +69,8 @@ export interface Platform {
     readonly here: () => Promise<ReadonlyArray<string | undefined>>
     /** Variables that name a file which was made for the program. */
     readonly files: ReadonlyArray<string>
+    /** Variables that the program is given where nothing is secret. */
+    readonly plain: ReadonlyArray<string>
   }
   /** With what is in this process's environment: does the right that was asked for work? */
   readonly call: (asked: Ask) => Promise<Called>
