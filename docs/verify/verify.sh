@@ -11,7 +11,7 @@
 set -u; export LC_ALL=C
 tampered() { echo "TAMPERED: $1"; exit 1; }
 unchecked() { echo "NOT CHECKED: $1" >&2; exit 2; }
-command -v jq >/dev/null && command -v openssl >/dev/null || unchecked "jq and openssl are needed"
+for tool in jq openssl iconv od mktemp; do command -v "$tool" >/dev/null || unchecked "$tool is needed"; done
 if command -v sha256sum >/dev/null; then tool="sha256sum"; else tool="openssl dgst -sha256 -r"; fi
 sha() { sum=$($tool) sum=${sum%% *}; } # sets sum, so that nothing more than the tool has to be started
 bytes() { local hex=$1 escaped=""; while [ -n "$hex" ]; do escaped+="\\x${hex:0:2}" hex=${hex:2}; done; printf '%b' "$escaped"; }
@@ -75,7 +75,11 @@ believe() { # NOTE, as for parse: one of the keys that speaks for the size signe
   why="no key of the log that speaks for size $size signed this checkpoint"
   [ -n "$speaks" ]
 }
-[ -z "$keys" ] || [ -r "$keys" ] || unchecked "cannot read $keys"
+# An openssl that cannot verify Ed25519 would call every signature wrong.
+if [ -n "$keys" ]; then
+  [ -r "$keys" ] || unchecked "cannot read $keys"
+  case $(openssl version) in OpenSSL\ [3-9]*|OpenSSL\ [1-9][0-9]*) ;; *) unchecked "signatures need OpenSSL 3: here is $(openssl version)" ;; esac
+fi
 seen_size="" seen_root=""
 if [ -n "$seen" ]; then
   note=$(cat "$seen" && echo x) || unchecked "cannot read $seen"

@@ -102,6 +102,7 @@ export const make = (options: Options): ExportVerifier => {
   const lines = Lines.make()
   let chain: ChainVerifier | undefined
   let covered = false
+  let before = 0
   let found: Array<NoteFound> = []
   let footer: Footer | undefined
   let count = 0
@@ -115,6 +116,7 @@ export const make = (options: Options): ExportVerifier => {
     const tree = treeOf(header, options.checkpoints)
     if ("_tag" in tree) return tree
     covered = header.tree !== undefined
+    before = start.start?.seq ?? 0
     const canonical = options.canonical === true
     chain = Chain.make({
       ...start,
@@ -178,7 +180,7 @@ export const make = (options: Options): ExportVerifier => {
     signed: () => chain?.signed(),
     refused: ({ seq }, why) => ({
       ...contradicts(seq, "checkpoint-refused", "a checkpoint that the log's key signed", why.slice(0, 200)),
-      entries: chain?.head().seq ?? 0
+      entries: Math.max(0, seq - before)
     })
   }
 }

@@ -2,9 +2,8 @@
  * Verification by anyone: of the entries that a daemon gives out, and, without a daemon, of an export, of a directory of
  * tiles, and of a receipt.
  *
- * Readers only: nothing that this module reaches can write a log, and it needs no more of core than types and
- * canonical JSON. Everything
- * runs in constant memory and stops at the first thing that is wrong.
+ * Readers only: nothing that this module reaches can write or sign a log, and it needs no more of core than types and
+ * canonical JSON. Everything runs in constant memory and stops at the first thing that is wrong.
  *
  * A verdict is the success of the Effect, also a bad one; `NotChecked` and the errors of the source mean that there is
  * none. Exit codes: `exitCodeOf(verdict)`, and `exitCodes.notChecked` for every failure.

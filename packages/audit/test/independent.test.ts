@@ -1,12 +1,19 @@
 /** The verifiers in docs/verify share no code with this package; they must come to the same answers. */
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Signer from "../src/Signer.ts"
+import * as TileWriter from "../src/TileWriter.ts"
 import type { Case } from "./vectors/Evidence.ts"
 import { pathOf } from "./vectors/Evidence.ts"
 import { list as evidence } from "./vectors/Judge.ts"
+import { honestLog } from "./vectors/Log.ts"
 import type { Vector } from "./vectors/Vectors.ts"
 
 const run = promisify(execFile)
@@ -117,5 +124,47 @@ describe("verify.sh", () => {
   it("runs nothing that stands in a file", async () => {
     const { code, out } = await ended("bash", [path("../../../docs/verify/verify.sh"), path("vectors/hostile.ndjson")])
     assert.deepStrictEqual([code, out], [2, ""])
+  })
+})
+
+describe("verify.py", () => {
+  const directory = mkdtempSync(join(tmpdir(), "jitsudo-tiles-"))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  const put = (path: string, bytes: Uint8Array) => {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    writeFileSync(join(directory, path), bytes)
+  }
+
+  /** As many tiles as it takes to have some above others: nothing of this size is kept in the repository. */
+  const write = Effect.gen(function* () {
+    const [entry] = yield* honestLog
+    const pair = yield* Signer.generate("log.example.com/audit", 1, new Uint8Array(32).fill(1))
+    const signer = yield* Signer.parse(pair.privateKey)
+    const writer = TileWriter.make()
+    for (let at = 0; at < 600; at++) {
+      const payload = (entry?.payload ?? "").replace(
+        /"configHash":"\w{8}/u,
+        `"configHash":"${String(at).padStart(8, "0")}`
+      )
+      for (const { bytes, path: to } of Result.getOrThrow(writer.append(payload))) put(to, bytes)
+    }
+    for (const { bytes, path: to } of writer.edge()) put(to, bytes)
+    const checkpoint = { ...writer.head(), origin: signer.key.name, extensions: [] }
+    put("checkpoint", Buffer.from(yield* Signer.signCheckpoint(checkpoint, [signer])))
+  })
+
+  it("reads tiles above tiles", async (context) => {
+    context.skip((await missing(["python3"])).length > 0, "not installed here: python3")
+    await Effect.runPromise(write)
+    const args = ["-I", "-S", path("../../../docs/verify/verify.py"), directory]
+    const keys = ["--keys", path("vectors/evidence/plain.keys")]
+    const { code, out } = await ended(python, [...args, ...keys])
+    assert.strictEqual(code, 0, out)
+    assert.include(out, "intact: 600 entries")
+    const above = readFileSync(join(directory, "tile/1/000.p/2"))
+    above.writeUInt8((above[32] ?? 0) ^ 1, 32)
+    put("tile/1/000.p/2", above)
+    assert.strictEqual((await ended(python, [...args, ...keys])).code, 1)
   })
 })

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { genesis, leafOf } from "../src/Chain.ts"
 import type { ExportedEntry } from "../src/Export.ts"
@@ -189,29 +190,29 @@ describe("an export with checkpoints", () => {
   })
 })
 
-describe("a directory of tiles", () => {
-  const filesOf = Effect.fnUntraced(function* (log: ReadonlyArray<ExportedEntry>, edit = log) {
-    const pair = yield* Signer.generate("log.example.com/audit", 1, new Uint8Array(32).fill(1))
-    const signer = yield* Signer.parse(pair.privateKey)
-    const write = Effect.fnUntraced(function* (of: ReadonlyArray<ExportedEntry>) {
-      const files = new Map<string, Uint8Array>()
-      const payloads = entries(of).pipe(Stream.map(({ payload }) => payload))
-      yield* Stream.runForEach(TileWriter.files(TileWriter.make(), payloads), ({ bytes, path }) =>
-        Effect.sync(() => files.set(path, bytes))
-      )
-      return files
-    })
-    const files = yield* write(log)
-    // The tiles of the true log, with the entries of the other.
-    for (const [path, bytes] of yield* write(edit)) if (path.startsWith("tile/entries/")) files.set(path, bytes)
-    const head = { ...headAt(log, log.length), origin: signer.key.name, extensions: [] }
-    return files.set("checkpoint", Buffer.from(yield* Signer.signCheckpoint(head, [signer])))
+const filesOf = Effect.fnUntraced(function* (log: ReadonlyArray<ExportedEntry>, edit = log) {
+  const pair = yield* Signer.generate("log.example.com/audit", 1, new Uint8Array(32).fill(1))
+  const signer = yield* Signer.parse(pair.privateKey)
+  const write = Effect.fnUntraced(function* (of: ReadonlyArray<ExportedEntry>) {
+    const files = new Map<string, Uint8Array>()
+    const payloads = entries(of).pipe(Stream.map(({ payload }) => payload))
+    yield* Stream.runForEach(TileWriter.files(TileWriter.make(), payloads), ({ bytes, path }) =>
+      Effect.sync(() => files.set(path, bytes))
+    )
+    return files
   })
-  const verdictOn = (
-    files: ReadonlyMap<string, Uint8Array>,
-    options: { readonly checkpoints?: ReadonlyArray<Head> } = {}
-  ) => verifyTiles((path) => Effect.sync(() => files.get(path)), { trust, ...options })
+  const files = yield* write(log)
+  // The tiles of the true log, with the entries of the other.
+  for (const [path, bytes] of yield* write(edit)) if (path.startsWith("tile/entries/")) files.set(path, bytes)
+  const head = { ...headAt(log, log.length), origin: signer.key.name, extensions: [] }
+  return files.set("checkpoint", Buffer.from(yield* Signer.signCheckpoint(head, [signer])))
+})
+const verdictOn = (
+  files: ReadonlyMap<string, Uint8Array>,
+  options: { readonly checkpoints?: ReadonlyArray<Head> } = {}
+) => verifyTiles((path) => Effect.sync(() => files.get(path)), { trust, ...options })
 
+describe("a directory of tiles", () => {
   it.effect("of many bundles is verified, with its chain, older checkpoints and progress", () =>
     Effect.gen(function* () {
       const log = yield* logOf(700)
@@ -301,6 +302,55 @@ describe("a directory of tiles", () => {
       }
     })
   )
+})
+
+describe("somebody who can write everything but an old checkpoint", () => {
+  const manipulations: ReadonlyArray<
+    readonly [string, (log: ReadonlyArray<ExportedEntry>, at: number, to: number) => ReadonlyArray<ExportedEntry>]
+  > = [
+    ["edits", (log, at, to) => log.with(at, { ...pick(log, at), payload: pick(log, to).payload })],
+    ["takes out", (log, at) => log.toSpliced(at, 1)],
+    ["puts in", (log, at, to) => log.toSpliced(at, 0, pick(log, to))],
+    ["puts one for another", (log, at, to) => log.toSpliced(at, 1).toSpliced(to, 0, pick(log, at))],
+    ["exchanges", (log, at, to) => log.with(at, pick(log, to)).with(to, pick(log, at))],
+    ["cuts off", (log, at) => log.slice(0, at)],
+    [
+      "turns round",
+      (log, at, to) => log.toSpliced(Math.min(at, to), 40, ...log.slice(Math.min(at, to)).slice(0, 40).toReversed())
+    ]
+  ]
+  const pick = (log: ReadonlyArray<ExportedEntry>, at: number): ExportedEntry =>
+    log[at] ?? assert.fail(`no entry ${at}`)
+  const Place = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 119 }))
+
+  for (const [what, manipulate] of manipulations) {
+    it.effect.prop(
+      `${what}, links and signs it anew, and is noticed`,
+      [Place, Place],
+      ([at, to]) =>
+        Effect.gen(function* () {
+          const log = yield* logOf(120)
+          const changed = manipulate(log, at, to)
+          if (changed.length === log.length && changed.every(({ payload }, one) => payload === log[one]?.payload))
+            return
+          const anew = linked(changed)
+          const checkpoints = [headAt(log, 120)]
+          assert.strictEqual((yield* verifyEntries(entries(anew)))._tag, "Intact")
+          const broken = brokenIn(yield* verifyEntries(entries(anew), { checkpoints }))
+          assert.include(["rewritten", "truncated"], explain(broken).fits[0])
+          // Growing on behind the manipulation does not help.
+          const other = { payload: pick(log, 0).payload.replace("00000000", "other"), texts: [] }
+          const grown = linked([...changed, ...Array.from({ length: 120 }, () => other)])
+          assert.strictEqual(
+            explain(brokenIn(yield* verifyEntries(entries(grown), { checkpoints }))).fits[0],
+            "rewritten"
+          )
+          const tiles = yield* verdictOn(yield* filesOf(anew), { checkpoints })
+          assert.strictEqual(explain(brokenIn(tiles)).layer, "consistency")
+        }),
+      { arbitrary: { runs: 30 } }
+    )
+  }
 })
 
 describe("an edit of one byte", () => {

@@ -226,6 +226,14 @@ export const make: Effect.Effect<Made> = Effect.gen(function* () {
     edited(signature7.slice(20), nudged(signature7.slice(20))),
     broken(7, "checkpoint-refused", "signature")
   )
+  const hash7 = log[6]?.hash ?? ""
+  const otherHash = hash7.replace(/.$/u, (digit) => (digit === "0" ? "1" : "0"))
+  addExport(
+    "covered-hash",
+    "the hash of entry 7, which a checkpoint follows, was changed",
+    edited(`"hash":"${hash7}"`, `"hash":"${otherHash}"`),
+    broken(7, "hash-edited", "chain")
+  )
   addExport(
     "covered-root",
     "the root in a checkpoint was changed",
