@@ -24,10 +24,16 @@ const killed = async (target: string, floor: number): Promise<ReadonlyArray<stri
   return worker.lines.slice(1)
 }
 
-/** What the database holds after all the kills, compared with what was acknowledged. */
+/**
+ * What the database holds after all the kills, compared with what was acknowledged. In one snapshot: a server may still
+ * be finishing what a dead process asked of it.
+ */
 const accountFor = (acknowledged: ReadonlyArray<string>) =>
+  SqlClient.SqlClient.use((sql) => sql.withTransaction(accountIn(sql, acknowledged)))
+
+const accountIn = (sql: SqlClient.SqlClient, acknowledged: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
+    yield* sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
     const log = yield* sql<{
       seq: bigint
       step_id: string
