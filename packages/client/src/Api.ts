@@ -215,6 +215,9 @@ export class Locks extends HttpApiGroup.make("locks")
   .middleware(Authentication)
   .prefix("/api/v1alpha1/locks") {}
 
+/** The bytes of a tile. A full one never changes. */
+const tile = Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array())
+
 export class Audit extends HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("query", "/", { query: Dto.QueryAudit, success: Dto.page(Dto.AuditEntry), error }).annotate(
@@ -232,7 +235,41 @@ export class Audit extends HttpApiGroup.make("audit")
       query: Dto.ExportAudit,
       success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" }),
       error
-    }).annotate(OpenApi.Summary, "The log as NDJSON that anybody can verify offline (auditors)")
+    }).annotate(OpenApi.Summary, "The log as NDJSON that anybody can verify offline (auditors)"),
+    HttpApiEndpoint.get("checkpoint", "/checkpoint", {
+      success: Schema.String.pipe(HttpApiSchema.asText()),
+      error
+    }).annotate(
+      OpenApi.Summary,
+      "The newest signed checkpoint of the log (c2sp.org/tlog-checkpoint; everybody who is signed in)"
+    ),
+    HttpApiEndpoint.get("keys", "/keys", { success: Schema.String.pipe(HttpApiSchema.asText()), error }).annotate(
+      OpenApi.Summary,
+      "The public keys that signed the log, one a line, with the sizes they speak for (everybody who is signed in)"
+    ),
+    HttpApiEndpoint.get("receipt", "/receipt/:seq", {
+      params: { seq: Dto.EntrySeq },
+      success: Schema.String.pipe(HttpApiSchema.asText()),
+      error
+    }).annotate(
+      OpenApi.Summary,
+      "Proof for offline use that an entry is in the log (c2sp.org/tlog-proof; auditors, and whoever may see its request)"
+    ),
+    HttpApiEndpoint.get("tile", "/tile/:level/:first", {
+      params: { level: Dto.TileLevel, first: Dto.TilePart },
+      success: tile,
+      error
+    }).annotate(OpenApi.Summary, "A full tile of the log's tree or entries (c2sp.org/tlog-tiles; auditors)"),
+    HttpApiEndpoint.get("tileOfTwoParts", "/tile/:level/:first/:second", {
+      params: { level: Dto.TileLevel, first: Dto.TilePart, second: Dto.TilePart },
+      success: tile,
+      error
+    }).annotate(OpenApi.Summary, "A tile with a longer name: x001/234, or 234.p/17 for a partial one (auditors)"),
+    HttpApiEndpoint.get("tileOfThreeParts", "/tile/:level/:first/:second/:third", {
+      params: { level: Dto.TileLevel, first: Dto.TilePart, second: Dto.TilePart, third: Dto.TilePart },
+      success: tile,
+      error
+    }).annotate(OpenApi.Summary, "A tile with a longer name still: x001/x234/567 or x001/234.p/17 (auditors)")
   )
   .middleware(Decoding)
   .middleware(Authentication)

@@ -35,6 +35,22 @@ export const RequestId = Schema.String.check(Schema.isPattern(/^req_[0-9A-HJKMNP
   description: "req_ and a ULID"
 })
 
+/** A level of the log's tree, or its entries (c2sp.org/tlog-tiles). */
+export const TileLevel = Schema.String.check(
+  Schema.isPattern(/^(?:\d|[1-5]\d|6[0-3]|entries)$/u, { message: "must be 0 to 63 or entries" })
+)
+
+/** A part of a tile's index: `x001`, `234`, `234.p`, or the width behind it. */
+export const TilePart = Schema.String.check(
+  Schema.isPattern(/^(?:x?\d{3}|\d{3}\.p|[1-9]\d{0,2})$/u, { message: "must be a part of a tile's path" })
+)
+
+/** A sequence number in a path. */
+export const EntrySeq = Schema.FiniteFromString.check(
+  Schema.isInt(),
+  Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, { message: "must be a sequence number, from 1" })
+)
+
 export const State = Schema.Literals([
   "PENDING",
   "APPROVED",

@@ -55,12 +55,21 @@ const closedPage = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 const docsPage =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-const headersFor = (path: string, requestId: string, overTls: boolean): Readonly<Record<string, string>> => ({
+const isFullTile = (path: string): boolean => path.startsWith("/api/v1alpha1/audit/tile/") && !path.includes(".p/")
+/** A full tile never changes; a shared cache would give it to whoever asks. */
+const forGood = "private, max-age=31536000, immutable"
+
+const headersFor = (
+  path: string,
+  requestId: string,
+  overTls: boolean,
+  status: number
+): Readonly<Record<string, string>> => ({
   ...commonHeaders,
   ...(overTls ? { "strict-transport-security": "max-age=31536000" } : {}),
   "content-security-policy": path === "/docs" ? docsPage : closedPage,
   // Answers depend on who asks.
-  ...(path.startsWith("/api/") ? { "cache-control": "no-store" } : {}),
+  ...(path.startsWith("/api/") ? { "cache-control": isFullTile(path) && status === 200 ? forGood : "no-store" } : {}),
   "x-request-id": requestId
 })
 
@@ -165,7 +174,9 @@ export const layer = (bounds: Bounds) => {
           Effect.annotateLogs({ requestId })
         )
         status = response.status
-        return HttpServerResponse.setHeaders(response, { ...headersFor(path, requestId, bounds.overTls === true) })
+        return HttpServerResponse.setHeaders(response, {
+          ...headersFor(path, requestId, bounds.overTls === true, response.status)
+        })
       }),
     { global: true }
   )

@@ -24,6 +24,7 @@ import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import type * as Http from "node:http"
 import type { Tokens } from "../auth/Tokens.ts"
+import type { Evidence } from "../evidence/Evidence.ts"
 import type { PolicyAuthoring } from "../policy/PolicyAuthoring.ts"
 import * as Audit from "./Audit.ts"
 import * as Authentication from "./Authentication.ts"
@@ -67,6 +68,7 @@ const handlers = Layer.mergeAll(
 export type Needs =
   | AuditChain.AuditChain
   | Elevations.Elevations
+  | Evidence
   | PolicyAdmin.PolicyAdmin
   | PolicyAuthoring
   | CorePrincipals.Principals

@@ -61,6 +61,13 @@ const known = async (world: World, who: Who): Promise<Target> => {
   return { ...nothing, id: String(me.json?.["identity"]) }
 }
 
+/** An entry of a request of Alice's. */
+const recorded = async (world: World): Promise<Target> => {
+  const { id } = await pending(world)
+  const entry = (await world.entries()).find(({ payload }) => payload.includes(id))
+  return { ...nothing, id: String(entry?.seq) }
+}
+
 const draft = (name: string) => ({
   name,
   type: "eligibility",
@@ -335,6 +342,51 @@ export const endpoints: ReadonlyArray<Endpoint> = [
     as: "dora",
     target: none,
     query: { from: ["0", "-1", "x", "1e308", "999999999", "1.5"], to: ["0", "-5", "x", "1e400"] },
+    status: 200
+  },
+  {
+    name: "audit.checkpoint",
+    method: "GET",
+    path: () => "/api/v1alpha1/audit/checkpoint",
+    as: "eve",
+    target: none,
+    status: 200
+  },
+  { name: "audit.keys", method: "GET", path: () => "/api/v1alpha1/audit/keys", as: "eve", target: none, status: 200 },
+  {
+    name: "audit.receipt",
+    method: "GET",
+    path: ({ id }) => `/api/v1alpha1/audit/receipt/${id}`,
+    as: "alice",
+    target: recorded,
+    named: true,
+    status: 200
+  },
+  {
+    name: "audit.tile",
+    method: "GET",
+    path: ({ id }) => `/api/v1alpha1/audit/tile/0/${id}`,
+    as: "dora",
+    target: () => Promise.resolve({ ...nothing, id: "999" }),
+    named: true,
+    status: 200
+  },
+  {
+    name: "audit.tileOfTwoParts",
+    method: "GET",
+    path: ({ id }) => `/api/v1alpha1/audit/tile/1/003.p/${id}`,
+    as: "dora",
+    target: () => Promise.resolve({ ...nothing, id: "233" }),
+    named: true,
+    status: 200
+  },
+  {
+    name: "audit.tileOfThreeParts",
+    method: "GET",
+    path: ({ id }) => `/api/v1alpha1/audit/tile/0/${id}/001.p/5`,
+    as: "dora",
+    target: () => Promise.resolve({ ...nothing, id: "x001" }),
+    named: true,
     status: 200
   },
   {

@@ -28,11 +28,13 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Tokens } from "../../../src/auth/Tokens.ts"
 import * as Config from "../../../src/Config.ts"
+import type { Evidence } from "../../../src/evidence/Evidence.ts"
 import { SigningStatus } from "../../../src/evidence/Checkpoints.ts"
 import { Host } from "../../../src/http/Meta.ts"
 import * as Server from "../../../src/http/Server.ts"
 import * as Readiness from "../../../src/Readiness.ts"
 import * as Authoring from "./Authoring.ts"
+import * as TestEvidence from "./TestEvidence.ts"
 import { type Person, startIssuer, type TestIssuer, type Who } from "./TestIssuer.ts"
 
 export interface WorldOptions {
@@ -44,6 +46,8 @@ export interface WorldOptions {
   readonly auth?: Readonly<Record<string, unknown>>
   /** Another store than the memory store, with its chain and jobs. */
   readonly store?: Layer.Layer<Store.Store | Job.Jobs | AuditChain.AuditChain>
+  /** Another signature of the log than one that is made when it is asked for. */
+  readonly evidence?: Layer.Layer<Evidence>
   /** The issuer's keys cannot be read from the start. */
   readonly issuerDown?: boolean
   /** In place of the whole listener. */
@@ -232,6 +236,7 @@ export const startWorld = async (options: WorldOptions = {}): Promise<World> => 
     Layer.provide(Layer.succeed(SigningStatus, SigningStatus.of({ refused: () => null }))),
     Layer.provide(tokens),
     Layer.provide(Authoring.layer),
+    Layer.provide(options.evidence ?? TestEvidence.layer),
     Layer.provideMerge(engine),
     Layer.provide(
       Layer.merge(Logger.layer([capture(lines)]), Layer.succeed(References.MinimumLogLevel, "Debug" as const))
