@@ -60,13 +60,10 @@ const signatureOf = (line: string): Signature | undefined => {
 export const isText = (text: string): boolean =>
   text.endsWith("\n") && text.isWellFormed() && !/[\u0000-\u0009\u000b-\u001f]/u.test(text)
 
-export const parse = (note: string): Result.Result<Note, NoteRefused> => {
-  if (note.length > longest || !isText(note)) {
-    return Result.fail(malformed("a signed note is lines of text, each ended by a line feed"))
-  }
-  const end = note.lastIndexOf("\n\n")
-  if (end === -1) return Result.fail(malformed("a signed note has an empty line before its signatures"))
-  const lines = note.slice(end + 2, -1).split("\n")
+/** Signature lines as they stand in a note, or as a witness answers them: at least one, each ended by a line feed. */
+export const parseSignatures = (text: string): Result.Result<ReadonlyArray<Signature>, NoteRefused> => {
+  if (text.length > longest || !text.endsWith("\n")) return Result.fail(malformed("no signature lines"))
+  const lines = text.slice(0, -1).split("\n")
   if (lines.length > mostSignatures) return Result.fail(malformed(`more than ${mostSignatures} signatures`))
   const signatures: Array<Signature> = []
   for (const line of lines) {
@@ -76,7 +73,19 @@ export const parse = (note: string): Result.Result<Note, NoteRefused> => {
     }
     signatures.push(signature)
   }
-  return Result.succeed({ text: note.slice(0, end + 1), signatures })
+  return Result.succeed(signatures)
+}
+
+export const parse = (note: string): Result.Result<Note, NoteRefused> => {
+  if (note.length > longest || !isText(note)) {
+    return Result.fail(malformed("a signed note is lines of text, each ended by a line feed"))
+  }
+  const end = note.lastIndexOf("\n\n")
+  if (end === -1) return Result.fail(malformed("a signed note has an empty line before its signatures"))
+  return Result.map(parseSignatures(note.slice(end + 2)), (signatures) => ({
+    text: note.slice(0, end + 1),
+    signatures
+  }))
 }
 
 const lineOf = ({ name, id, bytes }: Signature): string =>

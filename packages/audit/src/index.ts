@@ -1,3 +1,4 @@
+export * as AddCheckpoint from "./AddCheckpoint.ts"
 export * as Chain from "./Chain.ts"
 export * as ChainHasher from "./ChainHasher.ts"
 export * as ChainVerifier from "./ChainVerifier.ts"
