@@ -22,10 +22,14 @@ import { showAddress } from "./config/Address.ts"
 import * as GoDuration from "./config/GoDuration.ts"
 import * as Development from "./dev/Development.ts"
 import { isDevelopmentIssuer } from "./dev/DevelopmentIssuer.ts"
+import * as AcceptRestore from "./evidence/AcceptRestore.ts"
+import * as Keys from "./evidence/Keys.ts"
 import * as Log from "./Log.ts"
 import { daemon, database, StartRefused } from "./Main.ts"
 import * as ProviderCheck from "./ProviderCheck.ts"
 import * as Migrations from "./store/Migrations.ts"
+import * as SqlAuditChain from "./store/SqlAuditChain.ts"
+import * as SqlStore from "./store/SqlStore.ts"
 
 /** An error as one line for people, with the exit code for scripts. */
 class Failed extends Schema.TaggedError<Failed>()("Failed", { text: Schema.String, exit: Schema.Int }) {
@@ -306,9 +310,38 @@ const keyCommand = Command.make("key").pipe(
   Command.withSubcommands([generateKey])
 )
 
+const acceptRestore = Command.make("accept-restore", { config: configFlag }, ({ config: file }) =>
+  Effect.gen(function* () {
+    const config = yield* load(file, "serve")
+    const keys = yield* Keys.read(config.audit)
+    const stateFile = config.audit.state_file
+    if (keys === undefined || stateFile === undefined) {
+      return yield* new Failed({ exit: 1, text: "audit.signing_key_file is not given: nothing is signed here" })
+    }
+    const { alreadyRecorded, kept, old } = yield* AcceptRestore.accept(keys.signer.key.name, stateFile).pipe(
+      Effect.provide(
+        Layer.mergeAll(SqlStore.layer(), SqlAuditChain.layer).pipe(
+          Layer.provide(Layer.effectDiscard(Migrations.check)),
+          Layer.provideMerge(database(config.database))
+        )
+      )
+    )
+    yield* Console.log(`old log: ${old.origin}, size ${old.size}, root ${old.root}`)
+    yield* Console.log(`new log: ${kept.origin}, from size ${kept.size}, root ${kept.root}`)
+    yield* Console.log(
+      alreadyRecorded ? "the log has an entry of it already" : "the log has an entry of it: audit.restore_accepted"
+    )
+  }).pipe(Effect.mapError(failed))
+).pipe(
+  Command.withShortDescription("Begin a new log where a restored backup ends"),
+  Command.withDescription(
+    "After a backup was restored on purpose: begins a new log, under the name of the key that audit.signing_key_file has now, where the database ends, with an entry that names what was signed before. With the daemons stopped, once for each audit.state_file."
+  )
+)
+
 const auditCommand = Command.make("audit").pipe(
   Command.withDescription("The audit log's signature"),
-  Command.withSubcommands([keyCommand])
+  Command.withSubcommands([keyCommand, acceptRestore])
 )
 
 export const cli = Command.make("jitsudod").pipe(

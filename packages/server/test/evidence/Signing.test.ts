@@ -18,12 +18,14 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest"
+import * as AcceptRestore from "../../src/evidence/AcceptRestore.ts"
 import * as Signing from "../../src/evidence/Signing.ts"
 import * as SignerState from "../../src/evidence/SignerState.ts"
 import { Database } from "../../src/store/Database.ts"
 import { migrate } from "../../src/store/Migrations.ts"
 import * as Pglite from "../../src/store/Pglite.ts"
 import * as Postgres from "../../src/store/Postgres.ts"
+import * as SqlAuditChain from "../../src/store/SqlAuditChain.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import * as CuttingProxy from "../store/CuttingProxy.ts"
 import { onPostgres, patience, postgresUrl } from "../store/Suites.ts"
@@ -206,6 +208,63 @@ const suite = (open: Effect.Effect<Shared, unknown, Scope.Scope>) => {
         yield* asOwner(tamper([`UPDATE jitsudo.audit_checkpoints SET root = sha256('x')`]))
         rmSync(file())
         expect(yield* Effect.flip((yield* signing(signer)).tick)).toMatchObject({ reason: "rewritten" })
+      }).pipe(Effect.runPromise),
+    patience
+  )
+
+  it(
+    "a restored backup is accepted under a new name, with an entry that says what was signed before",
+    () =>
+      Effect.gen(function* () {
+        const signer = yield* newKey()
+        yield* grow(500)
+        const old = yield* signing(signer, 300)
+        yield* old.tick
+        yield* old.tick
+        const lost = yield* asOwner(rootOf(500))
+        yield* asOwner(
+          tamper([
+            `DELETE FROM jitsudo.audit WHERE seq > 400`,
+            `DELETE FROM jitsudo.audit_checkpoints WHERE size > 300`,
+            `UPDATE jitsudo.audit_head SET seq = 400, hash = (SELECT hash FROM jitsudo.audit WHERE seq = 400)`
+          ])
+        )
+        expect(yield* Effect.flip((yield* signing(signer)).tick)).toMatchObject({ reason: "smaller" })
+        const accept = (name: string, stateFile: string) =>
+          Effect.provideContext(Effect.provide(AcceptRestore.accept(name, stateFile), SqlAuditChain.layer), shared.app)
+        expect(yield* Effect.flip(accept(origin, file()))).toMatchObject({ _tag: "NotAccepted" })
+        const renewed = yield* newKey("log.example.com/jitsudo-2")
+        const other = join(directory, "other.json")
+        yield* SignerState.write(other, { origin, ...lost })
+        for (const one of [file(), other]) {
+          expect(yield* Effect.flip((yield* signing(renewed, undefined, one)).tick)).toMatchObject({ reason: "origin" })
+          expect(yield* accept(renewed.key.name, one)).toMatchObject({
+            old: { origin, ...lost },
+            kept: { origin: renewed.key.name, ...(yield* asOwner(rootOf(one === other ? 401 : 300))) },
+            alreadyRecorded: one === other
+          })
+          expect((yield* (yield* signing(renewed, undefined, one)).tick).kind).toBe(
+            one === other ? "current" : "signed"
+          )
+        }
+        const [entry] = yield* asOwner(
+          SqlClient.SqlClient.use(
+            (sql) => sql<{ payload: string }>`SELECT payload FROM jitsudo.audit WHERE action = 'audit.restore_accepted'`
+          )
+        )
+        expect(JSON.parse(entry?.payload ?? "{}").details).toMatchObject({
+          oldOrigin: origin,
+          oldSize: 500,
+          oldRoot: lost.root,
+          newOrigin: renewed.key.name,
+          foundSize: 400
+        })
+        const stored = yield* asOwner(rows)
+        expect(stored.map(({ note, size }) => [size, note.split("\n", 1)[0]])).toEqual([
+          [300, origin],
+          [401, renewed.key.name]
+        ])
+        expect(yield* Effect.flip((yield* signing(signer)).tick)).toMatchObject({ reason: "origin" })
       }).pipe(Effect.runPromise),
     patience
   )
