@@ -30,11 +30,11 @@ interface Held {
   readonly assignment: RoleAssignment
 }
 
-const rightOf = (assignment: RoleAssignment): Right.Right | null =>
+const rightOf = (assignment: RoleAssignment, principalType = assignment.principalType): Right.Right | null =>
   Right.fromFacts(assignment.scope ?? "", {
     roleDefinitionId: assignment.roleDefinitionId ?? null,
     principalId: assignment.principalId ?? null,
-    principalType: assignment.principalType ?? null
+    principalType: principalType ?? null
   })
 
 /** What of an assignment others may have written, and is written again with its description. */
@@ -52,7 +52,8 @@ const parametersOf = (right: Right.Right, marks: Mark.Marks, before: RoleAssignm
 export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>): Keeper => {
   const heldBy = (right: Right.Right, assignment: RoleAssignment, names: ReadonlyArray<string>): Held | null => {
     const name = (assignment.name ?? "").toLowerCase()
-    const found = rightOf(assignment)
+    // Azure tells assignments apart by role, principal and scope, whatever it says of the principal's type.
+    const found = rightOf(assignment, right.principalType)
     if (found === null || !Right.isSame(found, right) || !ArmScope.isGuid(name)) return null
     const marks = Mark.read(assignment.description)
     const ours = marks.holders.length > 0 || names.includes(name)

@@ -51,11 +51,11 @@ const isDone = ({ requestType = "", status = "" }: RoleAssignmentScheduleRequest
 
 const isPending = (one: RoleAssignmentScheduleRequest): boolean => !isDone(one) && !over.has(one.status ?? "")
 
-const rightOf = (one: RoleAssignmentSchedule): Right.Right | null =>
+const rightOf = (one: RoleAssignmentSchedule, principalType = one.principalType): Right.Right | null =>
   Right.fromFacts(one.scope ?? "", {
     roleDefinitionId: one.roleDefinitionId ?? null,
     principalId: one.principalId ?? null,
-    principalType: one.principalType ?? null
+    principalType: principalType ?? null
   })
 
 const targetOf = (request: RoleAssignmentScheduleRequest): string | null =>
@@ -91,7 +91,7 @@ export const make = (calls: AzureCalls, entries: ReadonlyArray<ArmScope.Entry>, 
   const of = (principalId: string): string => `principalId eq ${OData.literal(principalId)}`
 
   const isFor = (right: Right.Right, schedule: RoleAssignmentSchedule): boolean => {
-    const found = rightOf(schedule)
+    const found = rightOf(schedule, right.principalType)
     return found !== null && Right.isSame(found, right) && !over.has(schedule.status ?? "")
   }
 

@@ -24,7 +24,7 @@ const shortestMillis = 300_000
 const iso = (millis: number): string => new Date(millis).toISOString().replace("Z", "0000Z")
 
 const idOf = (scope: string, type: string, name: string): string =>
-  `${scope === "/" ? "" : scope}/providers/Microsoft.Authorization/${type}/${name}`
+  `${scope === "/" ? "" : World.spelled(scope)}/providers/Microsoft.Authorization/${type}/${name}`
 
 const isPending = (world: World.World, one: World.Asked): boolean => world.call() < one.settledAt
 
@@ -32,7 +32,7 @@ const shownRequest = (world: World.World, one: World.Asked): object => ({
   properties: {
     targetRoleAssignmentScheduleId: one.target,
     targetRoleAssignmentScheduleInstanceId: null,
-    scope: one.scope,
+    scope: World.spelled(one.scope),
     roleDefinitionId: World.definitionId(one.scope, one.roleId),
     principalId: one.principalId,
     principalType: one.principalType,
@@ -59,7 +59,7 @@ const shownSchedule = (one: World.Assigned): object => ({
       : {
           roleAssignmentScheduleRequestId: idOf(one.scope, "roleAssignmentScheduleRequests", one.schedule.requestName)
         }),
-    scope: one.scope,
+    scope: World.spelled(one.scope),
     roleDefinitionId: World.definitionId(one.scope, one.roleId),
     principalId: one.principalId,
     principalType: one.principalType,

@@ -23,7 +23,7 @@ const shown = (one: World.Assigned): object => ({
     roleDefinitionId: World.definitionId(one.scope, one.roleId),
     principalId: one.principalId,
     principalType: one.principalType,
-    scope: one.scope,
+    scope: World.spelled(one.scope),
     condition: one.condition,
     conditionVersion: one.conditionVersion,
     createdOn: iso(one.createdAt),
@@ -33,7 +33,7 @@ const shown = (one: World.Assigned): object => ({
     delegatedManagedIdentityResourceId: null,
     description: one.description
   },
-  id: `${one.scope === "/" ? "" : one.scope}/providers/Microsoft.Authorization/roleAssignments/${one.name}`,
+  id: `${one.scope === "/" ? "" : World.spelled(one.scope)}/providers/Microsoft.Authorization/roleAssignments/${one.name}`,
   type: "Microsoft.Authorization/roleAssignments",
   name: one.name
 })

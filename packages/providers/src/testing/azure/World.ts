@@ -187,6 +187,12 @@ export const withinLimit = (world: World, scope: string): void => {
   }
 }
 
+/** A scope in ARM's own spelling, which is not the one that a client sent. */
+export const spelled = (scope: string): string =>
+  scope
+    .replace("/resourcegroups/", "/resourceGroups/")
+    .replace("/providers/microsoft.management/managementgroups/", "/providers/Microsoft.Management/managementGroups/")
+
 /** The definition's ARM id, as ARM writes it for a scope. */
 export const definitionId = (scope: string, roleId: string): string =>
   `${scope.startsWith("/subscriptions/") ? accountOf(scope) : ""}/providers/Microsoft.Authorization/roleDefinitions/${roleId}`
