@@ -75,6 +75,8 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
       const signing = yield* Signing.make({ signer: options.keys.signer, stateFile: options.stateFile })
       const every = `${options.everyMillis ?? 500} millis` as const
       let refused: string | null = null
+      /** What kind of contradiction `refused` is: said once, however its numbers move meanwhile. */
+      let kind = ""
       /** The alert for `refused` has not been taken yet. */
       let untold = false
       let failing = false
@@ -93,10 +95,11 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
         )
       })
 
-      const contradicted = (message: string) =>
+      const contradicted = (what: string, message: string) =>
         Effect.gen(function* () {
-          if (refused !== message) {
+          if (refused === null || kind !== what) {
             refused = message
+            kind = what
             untold = true
             yield* Metric.update(refusedGauge, 1)
             yield* Effect.logError(`nothing is signed: ${message}`)
@@ -120,9 +123,9 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
         return tick.behind > 0
       }).pipe(
         Effect.catchTags({
-          HistoryRefused: ({ message }) => Effect.as(contradicted(message), false),
-          TreeContradicted: ({ message }) => Effect.as(contradicted(message), false),
-          TreeIncomplete: ({ message }) => Effect.as(contradicted(message), false)
+          HistoryRefused: ({ message, reason }) => Effect.as(contradicted(reason, message), false),
+          TreeContradicted: ({ _tag, message }) => Effect.as(contradicted(_tag, message), false),
+          TreeIncomplete: ({ _tag, message }) => Effect.as(contradicted(_tag, message), false)
         }),
         Effect.catch((error) => {
           const message = isSqlError(error) ? storeError("sign the log")(error).message : error.message
