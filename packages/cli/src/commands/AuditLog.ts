@@ -1,8 +1,10 @@
 /** `audit`. */
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type * as Audit from "../actions/Audit.ts"
-import { act, on, optionalText, several, limit } from "./Parts.ts"
+import type * as Receipts from "../actions/Receipts.ts"
+import { act, on, optionalText, requestId, several, limit } from "./Parts.ts"
 
 export const audit = Command.make(
   "audit",
@@ -79,6 +81,69 @@ export const audit = Command.make(
     ).pipe(
       Command.withDescription("The log as NDJSON that anybody can verify (auditors)"),
       Command.withExamples([{ command: "jitsudo audit export --file audit.ndjson", description: "All of it" }])
-    )
+    ),
+    Command.make(
+      "receipt",
+      {
+        id: requestId,
+        seq: Flag.optional(Flag.Int("seq").pipe(Flag.withDescription("This entry only"))),
+        file: Flag.optional(
+          Flag.Path("file").pipe(Flag.withMetavar("FILE"), Flag.withDescription("Where to; else standard output"))
+        )
+      },
+      act(
+        () => import("../actions/Receipts.ts"),
+        (module, input: Receipts.ReceiptInput) => module.receipt(input)
+      )
+    ).pipe(
+      Command.withShortDescription("Proof that a request's entries are in the log"),
+      Command.withDescription(
+        "Proof, to be checked without a daemon, that the entries of a request are in the log: one receipt for each (c2sp.org/tlog-proof)."
+      ),
+      Command.withExamples([
+        { command: "jitsudo audit receipt req_01J... --file req.tlog-proof", description: "Of the whole story" },
+        {
+          command: "jitsudo audit receipt verify req.tlog-proof --key log.example.com+1d20c3a4+ARpc...",
+          description: "Anywhere, with the log's public key alone"
+        }
+      ]),
+      Command.withSubcommands([
+        Command.make(
+          "verify",
+          {
+            file: Argument.Path("file", { pathType: "file" }).pipe(Argument.withDescription("The receipts")),
+            keys: several("key", "A public key of the log, and the sizes it speaks for if it was exchanged", "KEY")
+          },
+          act(
+            () => import("../actions/Receipts.ts"),
+            (module, input: Receipts.VerifyInput) => module.verifyReceipts(input)
+          )
+        ).pipe(
+          Command.withDescription(
+            "Check receipts without a daemon. Exit code: 0 all are proved, 1 one of them is not, 2 could not check."
+          )
+        )
+      ])
+    ),
+    Command.make(
+      "checkpoint",
+      {},
+      act(
+        () => import("../actions/Receipts.ts"),
+        (module) => module.checkpoint()
+      )
+    ).pipe(
+      Command.withDescription(
+        "The newest signed checkpoint of the log: keep it, to see later that the log was not cut or rewritten"
+      )
+    ),
+    Command.make(
+      "keys",
+      {},
+      act(
+        () => import("../actions/Receipts.ts"),
+        (module) => module.keys()
+      )
+    ).pipe(Command.withDescription("The public keys of the log; get them from its operator by another way as well"))
   ])
 )

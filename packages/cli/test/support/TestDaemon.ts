@@ -3,7 +3,7 @@
  * names: `alice` asks, `bob` leads and decides, `carol` administers and audits; `expired` was alice's. A token of an
  * issuer (a JWT) is whom it names, unverified.
  */
-import { Export } from "@jitsudo/audit"
+import { Chain, Export, Frontier, LogKey, Merkle, Proofs, Receipt, Signer, VerifierKey } from "@jitsudo/audit"
 import { Api, type Dto, Problems } from "@jitsudo/client"
 import {
   Access,
@@ -347,11 +347,36 @@ const locks = HttpApiBuilder.group(
   })
 )
 
+/** A signature over the whole log, whenever somebody asks. */
+const evidence = Effect.gen(function* () {
+  const chain = yield* AuditChain.AuditChain
+  const { privateKey } = yield* Signer.generate("log.example.test/jitsudo", VerifierKey.noteType)
+  const signer = yield* Effect.orDie(Signer.parse(privateKey))
+  const signed = Effect.gen(function* () {
+    const entries = yield* Stream.runCollect(chain.stream({}))
+    const leaves = entries.map(({ payload }) => Chain.leafOf(payload))
+    const hashOf = (level: number, index: number): string =>
+      level === 0
+        ? (leaves[index] ?? "")
+        : Merkle.nodeOf(hashOf(level - 1, index * 2), hashOf(level - 1, index * 2 + 1))
+    const hashes: Proofs.HashReader = (nodes) => Effect.succeed(nodes.map(({ index, level }) => hashOf(level, index)))
+    const tree = Frontier.make()
+    for (const leaf of leaves) tree.append(leaf)
+    const note = yield* Signer.signCheckpoint({ ...tree.head(), origin: signer.key.name, extensions: [] }, [signer])
+    return { entries, hashes, note, size: tree.size() }
+  }).pipe(Effect.orDie)
+  return { signer, signed }
+})
+
+const noTiles = () =>
+  Effect.fail(new Problems.NotFound({ code: "not_found", detail: "no tiles here", hint: "ask for receipts" }))
+
 const audit = HttpApiBuilder.group(
   Api.Api,
   "audit",
   Effect.fn(function* (handlers) {
     const chain = yield* AuditChain.AuditChain
+    const { signed, signer } = yield* evidence
     const settings = yield* Settings.Settings
     const auditors = Effect.flatMap(Api.Caller, ({ principal }) =>
       Access.isAuditor(principal, settings)
@@ -377,6 +402,20 @@ const audit = HttpApiBuilder.group(
         )
         return { items: page.items, nextCursor: page.nextCursor }
       }),
+      checkpoint: () => Effect.map(signed, ({ note }) => note),
+      keys: () => Effect.succeed(`${LogKey.format({ key: signer.key, from: 0 })}\n`),
+      receipt: Effect.fn(function* ({ params }) {
+        const { entries, hashes, note, size } = yield* signed
+        const entry = entries.find(({ seq }) => seq === params.seq)
+        if (entry === undefined) {
+          return yield* new Problems.NotFound({ code: "not_found", detail: "no such entry", hint: "look again" })
+        }
+        const proof = yield* Proofs.inclusion(entry.seq - 1, size, hashes)
+        return Receipt.encode({ payload: entry.payload, seq: entry.seq, proof, note })
+      }),
+      tile: noTiles,
+      tileOfTwoParts: noTiles,
+      tileOfThreeParts: noTiles,
       head: Effect.fn(function* () {
         yield* auditors
         return yield* Effect.orDie(chain.head)
