@@ -138,6 +138,9 @@ export class UnwritableRecord extends Data.TaggedError("UnwritableRecord")<{
 
 const encoder = new TextEncoder()
 
+/** Bytes of a payload at most: a bundle of entries says each one's length in 16 bits (docs/spec/audit.md, section 1). */
+const longestPayload = 65_535
+
 const whyUnwritable = (record: AuditRecord): string | null => {
   for (const [name, text] of Object.entries(record.texts)) {
     if (Object.hasOwn(record.details, name)) return `${name} stands in details and in texts`
@@ -195,6 +198,11 @@ export const draft = Effect.fnUntraced(function* (record: AuditRecord, now: Time
     resourceScope: record.resourceScope,
     details
   })
+  if (payload.length > longestPayload / 3 && encoder.encode(payload).length > longestPayload) {
+    return yield* Effect.die(
+      new UnwritableRecord({ action: record.action, why: `it is longer than ${longestPayload} bytes` })
+    )
+  }
   if (payload.includes("\\u0000") && nul.test(payload)) {
     return yield* Effect.die(new UnwritableRecord({ action: record.action, why: "a string contains U+0000" }))
   }

@@ -77,11 +77,27 @@ const normalGroups = (groups: ReadonlyArray<string>): ReadonlyArray<string> => [
 
 const ownerKey = (principal: Principal): string => (principal.owner === null ? "" : keyOf(principal.owner))
 
+/** UTF-8 bytes of group names that an entry has room for, twice. */
+const mostGroupBytes = 16_384
+
+/** The groups as an entry says them: an issuer may state more than an entry can hold. */
+const recordedGroups = (groups: ReadonlyArray<string>): JsonObject => {
+  const encoder = new TextEncoder()
+  const kept: Array<string> = []
+  let bytes = 0
+  for (const group of groups) {
+    bytes += encoder.encode(JSON.stringify(group)).length + 1
+    if (bytes > mostGroupBytes) break
+    kept.push(group)
+  }
+  return { groups: kept, ...(kept.length === groups.length ? {} : { groupsLeftOut: groups.length - kept.length }) }
+}
+
 const summary = (principal: Principal): JsonObject => ({
   issuer: principal.issuer,
   subject: principal.subject,
   email: principal.email,
-  groups: [...principal.groups],
+  ...recordedGroups(principal.groups),
   kind: principal.kind,
   owner: principal.owner === null ? null : keyOf(principal.owner),
   trustTier: principal.trustTier

@@ -92,6 +92,7 @@ describe("what cannot be recorded is a defect", () => {
     ["U+0000 in a detail", { details: { note: "\\\u0000" } }, /a string contains U\+0000/],
     ["U+0000 in a column", { role: "x\u0000" }, /a string contains U\+0000/],
     ["a lone surrogate in a detail", { details: { list: ["\ud800"] } }, /details\.list\[0\] contains a lone surrogate/],
+    ["more than a bundle of entries can hold", { details: { note: "\u20ac".repeat(21_800) } }, /longer than 65535/],
     ["a detail that looks like a text", { details: { x: { textHash: "00" } } }, /details\.x has a member textHash/]
   ]
   for (const [name, change, message] of cases) {

@@ -64,6 +64,21 @@ describe("a sign-in", () => {
     )
   }
 
+  it.effect("with more groups than an entry has room for says how many it leaves out", () =>
+    inWorld(world(), (process) =>
+      Effect.gen(function* () {
+        const groups = Array.from({ length: 2_000 }, (_, number) => `${number}-`.padEnd(200, "\u20ac"))
+        const after = yield* process.principals.signIn({ ...ana, groups, groupsReadAt: later })
+        assert.strictEqual(after.groups.length, 2_000)
+        const entry = (yield* log).at(-1)
+        const { details } = JSON.parse(entry?.payload ?? "{}")
+        assert.isAbove(details.after.groups.length, 10)
+        assert.strictEqual(details.after.groups.length + details.after.groupsLeftOut, 2_000)
+        assert.isUndefined(details.before.groupsLeftOut)
+      })
+    )
+  )
+
   it.effect("with an older token never takes back what a newer one said", () =>
     inWorld(world(), (process) =>
       Effect.gen(function* () {
