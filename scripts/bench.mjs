@@ -18,6 +18,7 @@ const all = [
   "policy-apply",
   "lifecycle-step",
   "audit-append",
+  "checkpoints",
   "chain-verification",
   "auto-approved-request",
   "cli-start-up",

@@ -1,4 +1,5 @@
 /** The parts that the stock daemon is made of, for programs that put them together in another way. */
+export * as Signing from "./evidence/Signing.ts"
 export * as Database from "./store/Database.ts"
 export * as Migrations from "./store/Migrations.ts"
 export * as Pglite from "./store/Pglite.ts"

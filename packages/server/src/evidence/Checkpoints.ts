@@ -21,6 +21,10 @@ import * as SqlTree from "./SqlTree.ts"
 const sizeGauge = Metric.gauge("jitsudo_audit_checkpoint_size", {
   description: "Entries under the newest signed checkpoint"
 })
+const ticksCounter = Metric.counter("jitsudo_audit_signing_ticks_total", {
+  description: "Looks at the log by this signer, by what came of them",
+  incremental: true
+})
 const refusedGauge = Metric.gauge("jitsudo_audit_signing_refused", {
   description: "1 while the database contradicts what was signed, and nothing is signed"
 })
@@ -95,8 +99,11 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
         )
       })
 
+      const count = (outcome: string) => Metric.update(Metric.withAttributes(ticksCounter, { outcome }), 1)
+
       const contradicted = (what: string, message: string) =>
         Effect.gen(function* () {
+          yield* count("refused")
           if (refused === null || kind !== what) {
             refused = message
             kind = what
@@ -118,6 +125,7 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
       const once = Effect.gen(function* () {
         const tick = yield* signing.tick
         yield* well
+        yield* count(tick.kind)
         if (tick.kind !== "signed") return false
         yield* Metric.update(sizeGauge, tick.checkpoint.size)
         return tick.behind > 0
@@ -131,7 +139,7 @@ export const layerSigning = (options: Options): Layer.Layer<SigningStatus, never
           const message = isSqlError(error) ? storeError("sign the log")(error).message : error.message
           const said = failing ? Effect.void : Effect.logWarning(`no checkpoint now: ${message}`)
           failing = true
-          return Effect.as(said, false)
+          return Effect.as(Effect.andThen(said, count("failed")), false)
         })
       )
 

@@ -105,7 +105,14 @@ describe("a daemon with a key", () => {
       const asked = { provider: "mock", role: "reader", resourceScope: "y", durationSeconds: 60, reason: "INC-2" }
       await daemon.call("POST", "/api/v1alpha1/requests", "eve", asked)
       expect(await headOf()).toBeGreaterThan(before)
-      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      const refusals = async () =>
+        Number(
+          /^jitsudo_audit_signing_ticks_total\{[^}]*outcome="refused"[^}]*\} (\d+)$/mu.exec(
+            (await daemon.call("GET", "/metrics", null)).text
+          )?.[1]
+        )
+      const counted = await refusals()
+      await until(refusals, (count) => count > counted + 2)
       const metrics = (await daemon.call("GET", "/metrics", null)).text
       expect(metrics).toMatch(/^jitsudo_audit_signing_refused(?:\{[^}]*\})? 1$/mu)
       const checkpoint = await daemon.call("GET", path("checkpoint"), "alice")
