@@ -161,7 +161,7 @@ const audit = section("The log's signature: what an auditor checks without trust
     key: required(Kinds.verifierKey, { description: "The public key: name, id and base64 with plus signs between." }),
     to: optional(Kinds.integer(1, Number.MAX_SAFE_INTEGER), {
       description:
-        "The largest size that it signed. Left out while an instance may still sign with it; then it counts for every size."
+        "A size that it signed nothing beyond: the newest checkpoint's, when no instance signs with it any more. Left out until then; it counts for every size meanwhile."
     })
   })
 })

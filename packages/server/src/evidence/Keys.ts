@@ -1,8 +1,8 @@
 /**
  * The log's keys, from the configuration: the one that signs, and those that signed before it.
  *
- * The present key speaks for the sizes from the last one on that a previous key speaks for; a previous key whose last size
- * is not said yet speaks for all, while instances with either of them run.
+ * The present key speaks for every size. A previous one speaks for sizes up to one that is said when no instance signs with
+ * it any more; until then for all.
  */
 import { LogKey, Signer, VerifierKey } from "@jitsudo/audit"
 import * as Data from "effect/Data"
@@ -45,8 +45,6 @@ export const read = Effect.fnUntraced(function* (config: KeyConfig) {
     }
     previous.push({ key: parsed.success, from: 0, ...(to === undefined ? {} : { to }) })
   }
-  const ends = previous.filter(({ key }) => key.name === signer.key.name).map(({ to }) => to ?? 0)
-  const from = ends.includes(0) ? 0 : Math.max(0, ...ends)
-  const keys: Keys = { signer, all: [{ key: signer.key, from }, ...previous] }
+  const keys: Keys = { signer, all: [{ key: signer.key, from: 0 }, ...previous] }
   return keys
 })

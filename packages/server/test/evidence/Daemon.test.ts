@@ -53,7 +53,7 @@ describe("a daemon with a key", () => {
   it("signs what happens, by itself, and serves the keys of before", { timeout: 60_000 }, async () => {
     const keys = Result.getOrThrow(LogKey.parse((await daemon.call("GET", path("keys"), "alice")).text))
     expect(keys.map(({ from, to }) => [from, to])).toEqual([
-      [3, undefined],
+      [0, undefined],
       [0, 3]
     ])
     expect(
