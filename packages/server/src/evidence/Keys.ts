@@ -4,7 +4,7 @@
  * The present key speaks for every size. A previous one speaks for sizes up to one that is said when no instance signs with
  * it any more; until then for all.
  */
-import { LogKey, Signer, VerifierKey } from "@jitsudo/audit"
+import { type LogKey, Signer, VerifierKey } from "@jitsudo/audit"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
