@@ -1,8 +1,19 @@
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-/** Files that mostly wait for processes: begun first, they do not keep the other worker idle at the end. */
-const longest = ["test/demo.test.ts", "/crash/Kill.test.ts", "/crash/Embedded.test.ts", "/crash/Stop.test.ts"]
+/** Begun first, so that no file of half a minute is left to one worker at the end while the other has nothing. */
+const longest = [
+  "test/demo.test.ts",
+  "/crash/Kill.test.ts",
+  "/fault-matrix.test.ts",
+  "/crash/Stop.test.ts",
+  "/crash/Embedded.test.ts",
+  "/store/Pglite.test.ts",
+  "/concurrency/Changes.test.ts",
+  "/concurrency/Decisions.test.ts",
+  "/CompilerThread.test.ts",
+  "/store/Crash.test.ts"
+]
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
