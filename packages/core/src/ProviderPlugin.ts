@@ -51,7 +51,7 @@ export interface PluginDefinition<Config> extends Omit<ProviderPlugin<Config>, "
 export const definePlugin = <Config>(definition: PluginDefinition<Config>): ProviderPlugin<Config> => ({
   ...definition,
   make: (config) =>
-    Effect.tryPromise({ try: async () => definition.make(config), catch: (thrown) => thrown }).pipe(
-      Effect.catch((thrown) => (thrown instanceof ProviderConfigError ? Effect.fail(thrown) : Effect.die(thrown)))
+    Effect.promise(async () => definition.make(config)).pipe(
+      Effect.catchDefect((thrown) => (thrown instanceof ProviderConfigError ? Effect.fail(thrown) : Effect.die(thrown)))
     )
 })

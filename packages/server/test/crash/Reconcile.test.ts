@@ -96,7 +96,7 @@ onPostgres("two daemons that reconcile one platform", () => {
         return {
           left,
           given,
-          then: alive(),
+          afterwards: alive(),
           of: { ours: about(ours), nobodys: about(nobodys), theirs: about(theirs) },
           removed: entries.filter((entry) => entry.action === "grant.removed_externally").length,
           revoked: entries.filter((entry) => entry.action === "grant.revoked").length,
@@ -108,7 +108,7 @@ onPostgres("two daemons that reconcile one platform", () => {
       expect(outcome.left).toEqual([nobodys, theirs])
       expect(outcome.given.status).toBe(200)
       expect(outcome.given.body["takenBack"]).toEqual([nobodys])
-      expect(outcome.then).toEqual([theirs])
+      expect(outcome.afterwards).toEqual([theirs])
       expect(outcome.of.ours).toEqual([
         ["grant.orphan_found", "success", "system"],
         ["grant.taken_back", "success", "system"]
