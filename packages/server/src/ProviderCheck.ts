@@ -122,7 +122,9 @@ export const text = ({ findings }: Report): string =>
 
 /** The list for people. */
 export const listText = (rows: ReadonlyArray<Row>): string =>
-  aligned([
-    ["NAME", "PLUGIN", "AT", "STATE"],
-    ...rows.map(({ name, path, plugin, problem }) => [name, plugin, path, inert(problem ?? "ok")])
-  ])
+  rows.length === 0
+    ? "no provider is configured: add a section under `providers` (`jitsudod config keys` lists what each takes)"
+    : aligned([
+        ["NAME", "PLUGIN", "AT", "STATE"],
+        ...rows.map(({ name, path, plugin, problem }) => [name, plugin, path, inert(problem ?? "ok")])
+      ])

@@ -136,4 +136,8 @@ describe("provider list", () => {
       ["mock", "mock", "providers.mock", "ok"]
     ])
   })
+
+  it("says what to do where nothing is configured", () => {
+    expect(ProviderCheck.listText([])).toContain("add a section under `providers`")
+  })
 })
