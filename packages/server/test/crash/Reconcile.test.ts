@@ -43,6 +43,13 @@ onPostgres("two daemons that reconcile one platform", () => {
         const ask = { provider: "mock", role: "reader", resourceScope: "demo", durationSeconds: 3600 }
         const asked = yield* Daemons.answered(first.api, alice, "POST", "/requests", ask)
         const active = String(asked.body["id"])
+        // On a busy machine another daemon may be the one that is asking the provider: what is removed must be there.
+        yield* Daemons.until(
+          "the grant that will be removed",
+          Effect.map(Daemons.answered(first.api, alice, "GET", `/requests/${active}`), ({ body }) =>
+            body["state"] === "ACTIVE" ? true : undefined
+          )
+        )
 
         const append = (event: object) => appendFileSync(place.files.state, `${JSON.stringify(event)}\n`)
         const now = Date.now()
